@@ -1,0 +1,44 @@
+# Everything runs in .venv, which is made once and again only when the locked dependencies change.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help compare test soak check format proto lock clean
+
+help:  ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+compare: $(READY)  ## Measure what each way of finding a server does; options: ARGS="--quick"
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+test: $(READY)  ## Run the test suite; options: ARGS="-k pool"
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+soak: $(READY)  ## Run the tests that take longer
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+check: $(READY)  ## Lint, formatting, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+proto: $(READY)  ## Generate protos/echo_pb2*.py from protos/echo.proto
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. protos/echo.proto
+
+lock: $(READY)  ## Choose the newest versions of all dependencies and write them down
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-package discovery-lb --no-header --quiet -o requirements.lock
+
+clean:  ## Remove .venv and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
