@@ -1,0 +1,40 @@
+"""Client-side load balancing for Python services in Kubernetes.
+
+    import discovery.http, httpx
+    client = httpx.Client(transport=discovery.http.Transport("kubernetes:///orders.shop:http"), base_url="http://orders.shop")
+
+    import discovery.grpc
+    channel = discovery.grpc.insecure_channel("kubernetes:///orders.shop:grpc")
+
+    balancer = discovery.Balancer("kubernetes:///orders.shop:http")   # any other protocol
+
+`import discovery` loads neither httpx nor grpc nor kubernetes; each adapter loads what it adapts.
+"""
+
+from discovery.balancer import Balancer, EndpointState, State
+from discovery.errors import Closed, DiscoveryError, InvalidTarget, NoEndpoints, ResolutionFailed, Unresolved
+from discovery.model import Endpoint, Outcome, Snapshot, Target
+from discovery.node import Lease, Node
+from discovery.policies import Picker, Policy
+from discovery.resolvers import Resolver
+
+__all__ = [
+    "Balancer",
+    "Closed",
+    "DiscoveryError",
+    "Endpoint",
+    "EndpointState",
+    "InvalidTarget",
+    "Lease",
+    "NoEndpoints",
+    "Node",
+    "Outcome",
+    "Picker",
+    "Policy",
+    "ResolutionFailed",
+    "Resolver",
+    "Snapshot",
+    "State",
+    "Target",
+    "Unresolved",
+]

@@ -1,0 +1,220 @@
+"""Balancer: the public face of a target, its resolver and its pool."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from discovery import registry, runtime
+from discovery.errors import DiscoveryError, Unresolved
+from discovery.model import Endpoint, Target
+from discovery.node import Lease
+from discovery.policies import Policy
+from discovery.pool import Connector, Pool
+from discovery.resolvers import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """One endpoint as the balancer sees it now.
+
+    ready      may take requests
+    error      why it cannot be reached, or None
+    in_flight  requests that have not ended
+    failures   requests that ended badly
+    """
+
+    endpoint: Endpoint
+    ready: bool
+    error: str | None
+    in_flight: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a balancer knows at one moment.
+
+    endpoints  of the newest snapshot, in its order
+    version    the resolver's name for it
+    age_s      since it came; None before the first
+    source     "idle" (not used yet), "pending" (no answer yet), "ok", "failing" (what is there is the last good
+               set) or "closed"
+    error      what the source fails with, or None
+    """
+
+    endpoints: tuple[EndpointState, ...]
+    version: str
+    age_s: float | None
+    source: str
+    error: str | None
+
+    def __str__(self) -> str:
+        age = "never resolved" if self.age_s is None else f"{len(self.endpoints)} endpoints, {self.age_s:.1f} s old"
+        return f"source {self.source}{f' ({self.error})' if self.error else ''}, {age}"
+
+
+class Balancer:
+    """Picks an endpoint of a target for each request; for any protocol that has no adapter here.
+
+    Nothing starts before the first pick. It may be used from any number of threads and loops at once,
+    and in children forked after its construction or use, which resolve anew.
+
+    target     a string as in the documentation of targets, or a `Target`; alternatively
+    resolver   a `Resolver` of your own
+    policy     a name or a `Policy`: which endpoint takes a request
+    connector  for adapters that own connections: see `discovery.pool.Connector`
+    clock      seconds, monotonic
+
+    Raises `InvalidTarget` for a target or policy that cannot be understood.
+    """
+
+    def __init__(
+        self,
+        target: str | Target | None = None,
+        *,
+        resolver: Resolver | None = None,
+        policy: str | Policy = "least_request",
+        connector: Connector | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if (target is None) == (resolver is None):
+            raise TypeError("a Balancer takes either a target or a resolver")
+        self.resolver = resolver or registry.resolver(target or "")
+        self._label = repr(resolver) if target is None else str(target)
+        self._pool = Pool(registry.policy(policy) if isinstance(policy, str) else policy, connector=connector)
+        self._clock = clock
+        self._begin()
+
+    def _begin(self) -> None:
+        self._starting = threading.Lock()
+        self._watch: runtime.Watch | None = None
+
+    def pick(self, key: str | None = None, avoid: Collection[Endpoint] = (), timeout_s: float | None = None) -> Lease:
+        """A lease on the endpoint for one request; blocks only while the target is not resolved yet.
+
+        key        for policies that hash
+        avoid      endpoints not to take if there is another
+        timeout_s  how long to wait while pending; None is for ever
+
+        Raises `Unresolved` after `timeout_s`, `NoEndpoints`, `ResolutionFailed`, `Closed`.
+        """
+        lease = self.pick_nowait(key, avoid)
+        if lease is not None:
+            return lease
+        changed = threading.Event()
+        deadline = None if timeout_s is None else self._clock() + timeout_s
+        with self._pool.listening(changed.set):
+            while (lease := self.pick_nowait(key, avoid)) is None:
+                if not changed.wait(None if deadline is None else max(0.0, deadline - self._clock())):
+                    raise self._unresolved(timeout_s)
+                changed.clear()
+        return lease
+
+    async def pick_async(
+        self, key: str | None = None, avoid: Collection[Endpoint] = (), timeout_s: float | None = None
+    ) -> Lease:
+        """As `pick`, for asyncio."""
+        lease = self.pick_nowait(key, avoid)
+        if lease is not None:
+            return lease
+        changed = runtime.LoopEvent()
+        try:
+            async with asyncio.timeout(timeout_s):
+                with self._pool.listening(changed.set_threadsafe):
+                    while (lease := self.pick_nowait(key, avoid)) is None:
+                        await changed.wait()
+                        changed.clear()
+        except TimeoutError:
+            raise self._unresolved(timeout_s) from None
+        return lease
+
+    def pick_nowait(self, key: str | None = None, avoid: Collection[Endpoint] = ()) -> Lease | None:
+        """As `pick`, but None while the target is not resolved yet."""
+        try:
+            lease = self._pool.pick(key, avoid)
+        except DiscoveryError as error:
+            raise type(error)(f"{self._label}: {error}; {self.snapshot()}") from None
+        if lease is None and self._watch is None:
+            self.start()
+        return lease
+
+    def start(self) -> None:
+        """Begin to resolve (and the adapter to connect) now, rather than with the first pick; does nothing twice."""
+        with self._starting:
+            if self._watch is None and not self._pool.closed:
+                runtime.survive_fork(self)
+                self._watch = runtime.Watch(self.resolver, self._pool, clock=self._clock)
+
+    def snapshot(self) -> State:
+        """The endpoints as they are now, their version and age, and the state of their source."""
+        watch, snapshot = self._watch, self._pool.snapshot
+        updated_at = watch.updated_at if watch else None
+        return State(
+            endpoints=tuple(
+                EndpointState(node.endpoint, node.ready, node.error, len(node.leases), node.failures)
+                for node in self._pool.nodes
+            ),
+            version=snapshot.version if snapshot else "",
+            age_s=None if updated_at is None else self._clock() - updated_at,
+            source=self._source(watch),
+            error=watch.error if watch else None,
+        )
+
+    def listening(self, listener: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """While the block runs, call `listener` after each change, on any thread; it must not wait. For adapters."""
+        return self._pool.listening(listener)
+
+    def close(self) -> None:
+        """End the watch and close all connections; from any thread, at once. Later picks raise `Closed`."""
+        with self._starting:
+            self._pool.close()
+            if self._watch is not None:
+                self._watch.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for asyncio."""
+        self.close()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child; called by the runtime."""
+        self._pool.forget()
+        self._inherited = (self._starting, self._watch)
+        self._begin()
+
+    def _source(self, watch: runtime.Watch | None) -> str:
+        if self._pool.closed:
+            return "closed"
+        if watch is None:
+            return "idle"
+        if watch.error is not None:
+            return "failing"
+        return "pending" if watch.updated_at is None else "ok"
+
+    def _unresolved(self, timeout_s: float | None) -> Unresolved:
+        return Unresolved(f"{self._label}: not resolved within {timeout_s:g} s; {self.snapshot()}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Balancer {self._label}: {self.snapshot()}>"

@@ -1,0 +1,170 @@
+"""The four kinds of asyncio calls: pick an endpoint, then grpc's own multicallable on its channel.
+
+Where an endpoint is at hand, the caller gets grpc's own call, unwrapped: no task, no forwarding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from discovery.balancer import Balancer
+from discovery.errors import DiscoveryError
+from discovery.grpc import _deferred as deferred
+from discovery.grpc import _rules as rules
+from discovery.model import Endpoint
+from discovery.node import Lease, Node
+
+
+class Connector:
+    """Owns the endpoints' channels, on the caller's loop; an endpoint takes calls only while its channel is READY."""
+
+    def __init__(
+        self, options: rules.Options | None, compression: grpc.Compression | None, interceptors: Sequence[Any] | None
+    ) -> None:
+        self.authority = ""
+        self._options = options
+        self._compression = compression
+        self._interceptors = interceptors
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._following: dict[Node, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def bind_loop(self) -> None:
+        """The running loop is the one that the channels live on."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+
+    def open(self, node: Node) -> bool:
+        self._on_loop(self._open, node)
+        return False
+
+    def close(self, node: Node) -> None:
+        self._on_loop(self._close, node)
+
+    async def closed(self, grace: float | None) -> None:
+        """Close what is still open, and wait until all is."""
+        for node in tuple(self._following):
+            self._close(node, grace)
+        await asyncio.gather(*self._closing)
+
+    def _on_loop(self, call: Callable[[Node], None], node: Node) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed, and its channels with it
+                self._loop.call_soon_threadsafe(call, node)
+
+    def _open(self, node: Node) -> None:
+        if not node.draining:
+            node.connection = rules.SubChannel(self._channel(node.endpoint))
+            self._following[node] = asyncio.ensure_future(_follow(node))
+
+    def _close(self, node: Node, grace: float | None = None) -> None:
+        following = self._following.pop(node, None)
+        if following is not None:
+            following.cancel()
+            closing = asyncio.ensure_future(node.connection.channel.close(grace))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    def _channel(self, endpoint: Endpoint) -> aio.Channel:
+        options = rules.subchannel_options(self._options, self.authority)
+        return aio.insecure_channel(rules.subchannel_target(endpoint), options, self._compression, self._interceptors)
+
+
+async def _follow(node: Node) -> None:
+    """Keep the endpoint's channel connected and the pool told of its state."""
+    channel: aio.Channel = node.connection.channel
+    while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.SHUTDOWN:
+        rules.report(node, state)
+        await channel.wait_for_state_change(state)
+
+
+class _Multicallable:
+    _deferred: type[deferred.Call]
+
+    def __init__(self, balancer: Balancer, connector: Connector, method: rules.Method) -> None:
+        self._balancer = balancer
+        self._connector = connector
+        self._method = method
+
+    def __call__(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        rest = (metadata, credentials, wait_for_ready, compression)
+        try:
+            lease = self._balancer.pick_nowait()
+        except DiscoveryError:
+            lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
+        if lease is not None:
+            return self._begin(lease, request, timeout, *rest)
+        self._connector.bind_loop()
+
+        async def pick(timeout_s: float | None) -> Lease:
+            return await self._balancer.pick_async(timeout_s=timeout_s)
+
+        return self._deferred(pick, lambda lease, left: self._begin(lease, request, left, *rest), timeout)
+
+    def _begin(self, lease: Lease, request: Any, timeout: float | None, *rest: Any) -> Any:
+        metadata, credentials, wait_for_ready, compression = rest
+        try:
+            call = lease.node.connection.bound(self._method)(
+                request,
+                timeout=timeout,
+                metadata=metadata,
+                credentials=credentials,
+                wait_for_ready=wait_for_ready,
+                compression=compression,
+            )
+        except BaseException:
+            lease.done()
+            raise
+        call.add_done_callback(lambda ended: lease.done(rules.outcome(_code(ended))))
+        return call
+
+
+def _code(ended: Any) -> grpc.StatusCode | None:
+    """The status of a call that has ended: there its `code()` answers without waiting."""
+    asking = ended.code()
+    try:
+        asking.send(None)
+    except StopIteration as answer:
+        code: grpc.StatusCode = answer.value
+        return code
+    finally:
+        asking.close()
+    return None
+
+
+class UnaryUnary(_Multicallable, aio.UnaryUnaryMultiCallable[Any, Any]):
+    """One request, one reply."""
+
+    _deferred = deferred.UnaryUnaryCall
+
+
+class UnaryStream(_Multicallable, aio.UnaryStreamMultiCallable[Any, Any]):
+    """One request, a stream of replies."""
+
+    _deferred = deferred.UnaryStreamCall
+
+
+class StreamUnary(_Multicallable, aio.StreamUnaryMultiCallable[Any, Any]):
+    """A stream of requests, one reply."""
+
+    _deferred = deferred.StreamUnaryCall
+
+
+class StreamStream(_Multicallable, aio.StreamStreamMultiCallable[Any, Any]):
+    """A stream each way."""
+
+    _deferred = deferred.StreamStreamCall

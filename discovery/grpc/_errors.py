@@ -1,0 +1,50 @@
+"""Our errors in the shape that callers of grpc handle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from discovery.errors import DiscoveryError
+from discovery.grpc import _rules as rules
+
+
+class PickError(grpc.RpcError, grpc.Call):
+    """A call that got no endpoint: as an error and as the ended call that it is, like grpc's own."""
+
+    def __init__(self, error: DiscoveryError) -> None:
+        super().__init__(str(error))
+        self._code = rules.status(error)
+        self._details = str(error)
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+    def initial_metadata(self) -> Any:
+        return ()
+
+    def trailing_metadata(self) -> Any:
+        return ()
+
+    def is_active(self) -> bool:
+        return False
+
+    def time_remaining(self) -> Any:
+        return None
+
+    def cancel(self) -> bool:
+        return False
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:  # noqa: ARG002 - it has ended: there is nothing to call back for
+        return False
+
+
+def aio_error(error: DiscoveryError) -> aio.AioRpcError:
+    """The same for asyncio."""
+    return aio.AioRpcError(rules.status(error), aio.Metadata(), aio.Metadata(), str(error), None)

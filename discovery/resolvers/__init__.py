@@ -1,0 +1,32 @@
+"""Resolvers: how a target becomes endpoints. One file each; none knows anything of load."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import Self
+
+from discovery.model import Snapshot, Target
+
+
+class Resolver(ABC):
+    """A source of endpoint sets.
+
+    names  every DNS name that the target may be called by, the fullest first; empty where it has none. The
+           HTTP transports serve these hosts and no other; over gRPC the first is the authority.
+    """
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def from_target(cls, target: Target) -> Self:
+        """The resolver that a target string means; raises `InvalidTarget`."""
+        raise target.invalid(f"{cls.__name__} cannot be made from a string")
+
+    @abstractmethod
+    def watch(self) -> AsyncIterator[Snapshot]:
+        """Complete, immutable, ordered sets: the first as soon as it is known, then one for each change.
+
+        It runs on the runtime's loop and must not block it. It ends where the set can never change again.
+        Whatever it raises is logged, backed off from and answered with a new call.
+        """

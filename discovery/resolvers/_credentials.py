@@ -1,0 +1,71 @@
+"""How to reach the API server: the official package's loaders, and nothing else of that package."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
+
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True)
+class Access:
+    """A cluster, and who we are there.
+
+    namespace  the pod's own, or that of the kubeconfig's context
+    """
+
+    configuration: Configuration
+    namespace: str
+
+    @property
+    def url(self) -> str:
+        return str(self.configuration.host)
+
+    def headers(self) -> dict[str, str]:
+        """Those of the next request. Asked for each time, since the loaders renew tokens that expire."""
+        token = self.configuration.get_api_key_with_prefix("authorization")
+        return {"authorization": token} if token else {}
+
+    def tls(self) -> ssl.SSLContext:
+        """The context for this server: its CA, and our client certificate where we have one."""
+        configuration = self.configuration
+        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+        if not configuration.verify_ssl:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if configuration.cert_file:
+            context.load_cert_chain(configuration.cert_file, configuration.key_file)
+        return context
+
+
+def load(configuration: Configuration | None = None) -> Access:
+    """The given configuration, else in-cluster, else `KUBECONFIG` or `~/.kube/config`.
+
+    It blocks: it imports the package, reads files and may run a credential plug-in. Raises the package's
+    `ConfigException` where there is none of them.
+    """
+    from kubernetes import client, config  # noqa: PLC0415 - it takes most of a second, which only those who watch should pay
+
+    if configuration is not None:
+        return Access(configuration, _own_namespace())
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        config.load_kube_config(client_configuration=configuration)
+        _, context = config.list_kube_config_contexts()
+        return Access(configuration, context["context"].get("namespace") or "default")
+    return Access(configuration, _own_namespace())
+
+
+def _own_namespace() -> str:
+    try:
+        return _OWN_NAMESPACE.read_text(encoding="utf-8").strip() or "default"
+    except OSError:
+        return "default"

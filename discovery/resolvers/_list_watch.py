@@ -1,0 +1,145 @@
+"""List and watch of one Service's EndpointSlices: raw JSON lines over httpx.
+
+Not the official package's `watch.Watch`: it hangs on a silent connection, retries an expired version
+with the same version, and costs many times the CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from discovery.resolvers._credentials import Access
+from discovery.resolvers._slices import Object, Slices
+
+# Longer than the interval of the server's bookmarks (60 s), which come on a healthy idle watch too.
+READ_TIMEOUT_S = 75.0
+LONGEST_LINE = 32 * 2**20
+"""Bytes. etcd refuses objects over 1.5 MiB; a line longer than this comes from something else."""
+
+
+class ApiError(Exception):
+    """The API server refused, or answered with something that is not its protocol."""
+
+
+class _Expired(Exception):
+    """The version that we asked for is no longer kept (410)."""
+
+
+async def slices_of(access: Access, namespace: str, service: str) -> AsyncIterator[Slices]:
+    """The Service's slices: all at first, then all again after each event, for ever. Raises `ApiError`, httpx's errors.
+
+    A watch that the server closes is continued from the last version; one whose version has expired begins
+    again with a list, whose result replaces the set in one step.
+    """
+    timeout = httpx.Timeout(10.0, read=READ_TIMEOUT_S)
+    async with httpx.AsyncClient(base_url=access.url, verify=access.tls(), timeout=timeout, trust_env=False) as client:
+        api = _Api(client, access, namespace, service)
+        version = "0"  # any version: the server may answer from its cache
+        while True:
+            try:
+                slices = await api.list(version)
+                yield slices
+                while True:
+                    async with contextlib.aclosing(api.watch(slices.version)) as events:
+                        async for event in events:
+                            before, slices = slices, slices.after(event)
+                            if slices.by_name is not before.by_name:
+                                yield slices
+            except _Expired:
+                version = ""  # the newest, from etcd itself: the cache may be what is behind
+
+
+class _Api:
+    """The two calls."""
+
+    def __init__(self, client: httpx.AsyncClient, access: Access, namespace: str, service: str) -> None:
+        self._client = client
+        self._access = access
+        self._path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+        self._selector = {"labelSelector": f"kubernetes.io/service-name={service}"}
+        self._who = f"endpointslices in namespace {namespace!r}"
+
+    async def list(self, version: str) -> Slices:
+        query = {"resourceVersion": version} if version else {}
+        response = await self._client.send(self._request(query))
+        if response.status_code != 200:
+            raise self._error("list", response.status_code, _message(response.content))
+        return Slices.listed(response.json())
+
+    async def watch(
+        self,
+        version: str,
+        *,
+        random: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> AsyncGenerator[Object, None]:
+        """Events after `version`, until the server closes the watch. At its own time limit, say."""
+        # A random limit (client-go's is 5 to 10 minutes) spreads the reconnections of many clients.
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(300 + int(random() * 300)),
+        }
+        began, events = clock(), 0
+        response = await self._client.send(self._request(query), stream=True)
+        try:
+            if response.status_code != 200:
+                raise self._error("watch", response.status_code, _message(await response.aread()))
+            async for line in _lines(response):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise self._error("watch", status.get("code") or 500, status.get("message") or "")
+                events += 1
+                yield event
+        finally:
+            await response.aclose()
+        if not events and clock() - began < 1.0:
+            raise ApiError(f"the watch of {self._who} was closed at once and without an event")
+
+    def _request(self, query: Mapping[str, str]) -> httpx.Request:
+        server_name = self._access.configuration.tls_server_name
+        return self._client.build_request(
+            "GET",
+            self._path,
+            params={**self._selector, **query},
+            headers=self._access.headers(),
+            extensions={"sni_hostname": server_name} if server_name else {},
+        )
+
+    def _error(self, verb: str, status: int, message: str) -> Exception:
+        if status == 410:
+            return _Expired()
+        advice = f" (the service account needs a Role with list and watch on {self._who})" if status == 403 else ""
+        return ApiError(f"cannot {verb} {self._who}: {status} {message}{advice}")
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    # Not aiter_lines: it splits at U+0085 and other separators that JSON strings may hold.
+    rest = bytearray()
+    async for chunk in response.aiter_bytes():
+        rest += chunk
+        *lines, tail = rest.split(b"\n") if b"\n" in chunk else (rest,)
+        for line in lines:
+            if line.strip():
+                yield bytes(line)
+        rest = tail
+        if len(rest) > LONGEST_LINE:
+            raise ApiError(f"the server sent a line of over {LONGEST_LINE} bytes")
+
+
+def _message(body: bytes) -> str:
+    """What a Kubernetes Status says, or the beginning of whatever else it is."""
+    try:
+        status: Any = json.loads(body)
+        return str(status["message"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace")

@@ -1,0 +1,61 @@
+"""`kubernetes:///orders.shop:http`: the pods behind a Service, watched through its EndpointSlices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Self
+
+from discovery.model import Snapshot, Target, port_number
+from discovery.resolvers import Resolver
+from discovery.resolvers import _credentials as credentials
+from discovery.resolvers._list_watch import slices_of
+from discovery.resolvers._service_name import ServiceName
+from discovery.resolvers._shared import shared
+from discovery.resolvers._slices import Slices
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
+
+
+class KubernetesResolver(Resolver):
+    """Lists and watches the EndpointSlices of one Service; each change is a new set.
+
+    name    the Service; without a namespace it is the pod's own, or that of the kubeconfig's context
+    port    a port's name (best), its number in the pods, or "" for the only one
+    config  a `kubernetes.client.Configuration`; None means in-cluster, else `KUBECONFIG` or `~/.kube/config`
+
+    All resolvers of one Service with the same credentials share one watch. It needs `list` and `watch` on
+    `endpointslices` (API group `discovery.k8s.io`) in the Service's namespace.
+    """
+
+    def __init__(self, name: ServiceName, port: str = "", *, config: Configuration | None = None) -> None:
+        self._name = name
+        self._port = port
+        self._config = config
+        self.names = name.names
+
+    @classmethod
+    def from_target(cls, target: Target) -> Self:
+        name, port = ServiceName.parse(target)
+        if port.isdigit():
+            try:
+                port_number(port)
+            except ValueError as error:
+                raise target.invalid(str(error)) from None
+        return cls(name, port)
+
+    async def watch(self) -> AsyncIterator[Snapshot]:
+        key = (self._config, self._name.namespace, self._name.service)
+        async for slices in shared(key, self._slices):
+            yield slices.snapshot(self._port)
+
+    async def _slices(self) -> AsyncIterator[Slices]:
+        access = await asyncio.to_thread(credentials.load, self._config)
+        async for slices in slices_of(access, self._name.namespace or access.namespace, self._name.service):
+            yield slices
+
+    def __repr__(self) -> str:
+        return (
+            f"kubernetes {self._name.service}.{self._name.namespace or '(own namespace)'}:{self._port or '(only port)'}"
+        )
