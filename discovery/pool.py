@@ -47,6 +47,7 @@ class Pool:
         self._leaving: set[Node] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._snapshot: Snapshot | None = None
+        self._offered: tuple[tuple[Node, Endpoint], ...] = ()
         self._picker: Picker | None = None
 
     @property
@@ -88,10 +89,10 @@ class Pool:
                 node.drain()
 
     def fail(self, why: str) -> None:
-        """The resolver failed. With an earlier snapshot this changes nothing."""
+        """The resolver failed. An earlier snapshot is served all the same."""
         with self._lock:
-            if self._snapshot is None and not self.closed:
-                self._offer(_Refusal(ResolutionFailed, why))
+            if not self.closed:
+                self._offer(_Refusal(ResolutionFailed, why) if self._snapshot is None else self._picker)
 
     def close(self) -> None:
         """Refuse every pick from now on and close all connections."""
@@ -129,7 +130,9 @@ class Pool:
         node = before.get((endpoint.host, endpoint.port))
         if node is None:
             node = Node(endpoint, changed=self._republish, idle=self._gone)
-            node.ready = self._connector is None or self._connector.open(node)
+            # Only ever set: the adapter may have reported READY from another thread before `open` returns.
+            if self._connector is None or self._connector.open(node):
+                node.ready = True
         node.endpoint = endpoint
         return node
 
@@ -139,8 +142,11 @@ class Pool:
                 self._publish()
 
     def _publish(self) -> None:
-        if candidates := filters.ready(self._nodes.values()):
-            self._offer(self._policy.picker(candidates))
+        candidates = filters.ready(self._nodes.values())
+        before, self._offered = self._offered, tuple((node, node.endpoint) for node in candidates)
+        if candidates:
+            # A rotation goes on where nothing changed for it, so that it stays exact.
+            self._offer(self._picker if self._offered == before else self._policy.picker(candidates))
         elif not self._nodes:
             self._offer(_Refusal(NoEndpoints, (self._snapshot and self._snapshot.note) or "it has no ready endpoint"))
         elif all(node.error for node in self._nodes.values()):

@@ -22,7 +22,7 @@ from discovery.node import Lease, Node
 
 
 class Connector:
-    """Owns the endpoints' channels, on the caller's loop; an endpoint takes calls only while its channel is READY."""
+    """Owns the endpoints' channels, on the caller's loop; an endpoint takes calls only once its channel is READY."""
 
     def __init__(
         self, options: rules.Options | None, compression: grpc.Compression | None, interceptors: Sequence[Any] | None
@@ -31,14 +31,15 @@ class Connector:
         self._options = options
         self._compression = compression
         self._interceptors = interceptors
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._following: dict[Node, asyncio.Task[None]] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._open_nodes: set[Node] = set()
+        self._connecting: dict[Node, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def bind_loop(self) -> None:
         """The running loop is the one that the channels live on."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
+        if self.loop is None:
+            self.loop = asyncio.get_running_loop()
 
     def open(self, node: Node) -> bool:
         self._on_loop(self._open, node)
@@ -49,25 +50,31 @@ class Connector:
 
     async def closed(self, grace: float | None) -> None:
         """Close what is still open, and wait until all is."""
-        for node in tuple(self._following):
+        for node in tuple(self._open_nodes):
             self._close(node, grace)
         await asyncio.gather(*self._closing)
 
     def _on_loop(self, call: Callable[[Node], None], node: Node) -> None:
-        if self._loop is not None:
+        if self.loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop may be closed, and its channels with it
-                self._loop.call_soon_threadsafe(call, node)
+                self.loop.call_soon_threadsafe(call, node)
+
+    def await_ready(self, node: Node) -> None:
+        """Keep connecting until READY; later loss is learned from calls. On the loop."""
+        if node not in self._connecting:
+            connecting = self._connecting[node] = asyncio.ensure_future(_connect(node))
+            connecting.add_done_callback(lambda _: self._connecting.pop(node, None))
 
     def _open(self, node: Node) -> None:
         if not node.draining:
             node.connection = rules.SubChannel(self._channel(node.endpoint))
-            self._following[node] = asyncio.ensure_future(_follow(node))
+            self._open_nodes.add(node)
+            self.await_ready(node)
 
     def _close(self, node: Node, grace: float | None = None) -> None:
-        following = self._following.pop(node, None)
-        if following is not None:
-            following.cancel()
-            closing = asyncio.ensure_future(node.connection.channel.close(grace))
+        if node in self._open_nodes:
+            self._open_nodes.remove(node)
+            closing = asyncio.ensure_future(_close(node.connection.channel, self._connecting.get(node), grace))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -76,12 +83,23 @@ class Connector:
         return aio.insecure_channel(rules.subchannel_target(endpoint), options, self._compression, self._interceptors)
 
 
-async def _follow(node: Node) -> None:
-    """Keep the endpoint's channel connected and the pool told of its state."""
+async def _connect(node: Node) -> None:
     channel: aio.Channel = node.connection.channel
-    while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.SHUTDOWN:
+    while True:
+        state = channel.get_state(try_to_connect=True)
         rules.report(node, state)
+        if state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}:
+            return
         await channel.wait_for_state_change(state)
+
+
+async def _close(channel: aio.Channel, connecting: asyncio.Task[None] | None, grace: float | None) -> None:
+    await channel.close(grace)
+    if connecting is not None:
+        # It ends with the channel, unless the caller still holds a call that was made on it. Cancelling it at once
+        # would have grpc answer it later, on a loop that may be closed by then.
+        await asyncio.wait({connecting}, timeout=0.1)
+        connecting.cancel()
 
 
 class _Multicallable:
@@ -102,13 +120,14 @@ class _Multicallable:
         compression: grpc.Compression | None = None,
     ) -> Any:
         rest = (metadata, credentials, wait_for_ready, compression)
+        if self._connector.loop is None:  # before the pick, which may be what starts to open connections
+            self._connector.bind_loop()
         try:
             lease = self._balancer.pick_nowait()
         except DiscoveryError:
             lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
         if lease is not None:
             return self._begin(lease, request, timeout, *rest)
-        self._connector.bind_loop()
 
         async def pick(timeout_s: float | None) -> Lease:
             return await self._balancer.pick_async(timeout_s=timeout_s)
@@ -129,8 +148,14 @@ class _Multicallable:
         except BaseException:
             lease.done()
             raise
-        call.add_done_callback(lambda ended: lease.done(rules.outcome(_code(ended))))
+        call.add_done_callback(lambda ended: self._ended(lease, _code(ended)))
         return call
+
+    def _ended(self, lease: Lease, code: grpc.StatusCode | None) -> None:
+        lease.done(rules.outcome(code))
+        if code is grpc.StatusCode.UNAVAILABLE and not lease.node.draining:
+            # The connection may be gone, or the application may just say so: its state tells.
+            self._connector.await_ready(lease.node)
 
 
 def _code(ended: Any) -> grpc.StatusCode | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import threading
 import time
 from typing import Any
 
 import grpc
 
+from discovery import runtime
 from discovery.balancer import Balancer
 from discovery.errors import Closed, DiscoveryError
 from discovery.grpc import _rules as rules
 from discovery.grpc._errors import PickError
-from discovery.model import Endpoint, Outcome
+from discovery.model import Outcome
 from discovery.node import Lease, Node
 
 
@@ -22,35 +26,83 @@ class Connector:
         self.authority = ""
         self._options = options
         self._compression = compression
+        self._closing: set[concurrent.futures.Future[None]] = set()
 
     def open(self, node: Node) -> bool:
-        node.connection = rules.SubChannel(self._channel(node.endpoint))
-        self.await_ready(node)
+        options = rules.subchannel_options(self._options, self.authority)
+        target = rules.subchannel_target(node.endpoint)
+        node.connection = _Connection(node, grpc.insecure_channel(target, options, self._compression))
+        node.connection.await_ready(connect=True)
         return False
 
     def close(self, node: Node) -> None:
-        node.connection.channel.close()
+        # Elsewhere, since this may be grpc's own thread that ends a call: it would wait for itself.
+        closing = runtime.submit(asyncio.to_thread(node.connection.close))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
-    def await_ready(self, node: Node) -> None:
-        """Subscribe until READY and no longer: a subscription costs a thread that polls."""
-        channel = node.connection.channel
+    def closed(self) -> None:
+        """Wait until all that was closed is."""
+        concurrent.futures.wait(tuple(self._closing))
 
-        def heard(state: grpc.ChannelConnectivity) -> None:
-            rules.report(node, state)
-            if state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}:
-                channel.unsubscribe(heard)
 
-        channel.subscribe(heard, try_to_connect=True)
+class _Connection(rules.SubChannel):
+    """One endpoint's channel, subscribed to only until it is READY: a subscription costs a thread that polls."""
 
-    def _channel(self, endpoint: Endpoint) -> grpc.Channel:
-        options = rules.subchannel_options(self._options, self.authority)
-        return grpc.insecure_channel(rules.subchannel_target(endpoint), options, self._compression)
+    __slots__ = ("_closed", "_lock", "_node", "_subscribed", "_told_to_connect", "_unheard")
+
+    def __init__(self, node: Node, channel: grpc.Channel) -> None:
+        super().__init__(channel)
+        self._node = node
+        self._lock = threading.Lock()
+        self._subscribed = False
+        self._unheard = False
+        self._told_to_connect = False
+        self._closed = False
+
+    def await_ready(self, *, connect: bool = False) -> None:
+        """Report the state until it is READY; later loss is learned from calls.
+
+        connect  the channel is new, so connect it. Otherwise it is told to only where it turns out to be idle, since
+                 grpc's polling thread fails if the channel is closed before it has followed such a request.
+        """
+        with self._lock:
+            if self._subscribed or self._closed:
+                return
+            self._subscribed = self._unheard = True
+            self._told_to_connect = connect
+        self.channel.subscribe(self._hear, try_to_connect=connect)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            # Then the first state that is heard closes it: the polling thread must have looked at it once.
+            if self._unheard:
+                return
+        self.channel.close()
+
+    def _hear(self, state: grpc.ChannelConnectivity) -> None:
+        over = state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}
+        with self._lock:
+            self._unheard = False
+            closed = self._closed
+            if over:
+                self._subscribed = False
+        if closed:
+            self.channel.close()
+            return
+        rules.report(self._node, state)
+        idle = state is grpc.ChannelConnectivity.IDLE and not self._told_to_connect
+        if over or idle:
+            self.channel.unsubscribe(self._hear)
+        if idle:
+            self._told_to_connect = True
+            self.channel.subscribe(self._hear, try_to_connect=True)
 
 
 class _Multicallable:
-    def __init__(self, balancer: Balancer, connector: Connector, method: rules.Method) -> None:
+    def __init__(self, balancer: Balancer, method: rules.Method) -> None:
         self._balancer = balancer
-        self._connector = connector
         self._method = method
 
     def _lease(self, timeout: float | None) -> tuple[Lease, float | None]:
@@ -95,11 +147,12 @@ class _Multicallable:
             self._ended(lease, call.code())
         return call
 
-    def _ended(self, lease: Lease, code: grpc.StatusCode) -> None:
+    @staticmethod
+    def _ended(lease: Lease, code: grpc.StatusCode) -> None:
         lease.done(rules.outcome(code))
         if code is grpc.StatusCode.UNAVAILABLE and not lease.node.draining:
             # The connection may be gone, or the application may just say so: its state tells.
-            self._connector.await_ready(lease.node)
+            lease.node.connection.await_ready()
 
 
 class _AnswersOnce(_Multicallable):

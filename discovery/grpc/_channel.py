@@ -103,6 +103,7 @@ class _Channel(grpc.Channel):
 
     def close(self) -> None:
         self._balancer.close()
+        self._connector.closed()
         self._connectivity.close()
 
     def __enter__(self) -> Self:
@@ -114,4 +115,4 @@ class _Channel(grpc.Channel):
         self.close()
 
     def _make(self, kind: Callable[..., Any], *declared: Any) -> Any:
-        return kind(self._balancer, self._connector, self._methods.get(*declared))
+        return kind(self._balancer, self._methods.get(*declared))

@@ -29,8 +29,8 @@ class Access:
 
     def headers(self) -> dict[str, str]:
         """Those of the next request. Asked for each time, since the loaders renew tokens that expire."""
-        token = self.configuration.get_api_key_with_prefix("authorization")
-        return {"authorization": token} if token else {}
+        bearer = self.configuration.auth_settings().get("BearerToken")
+        return {bearer["key"]: bearer["value"]} if bearer and bearer["value"] else {}
 
     def tls(self) -> ssl.SSLContext:
         """The context for this server: its CA, and our client certificate where we have one."""

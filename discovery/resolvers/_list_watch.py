@@ -32,7 +32,7 @@ class _Expired(Exception):
     """The version that we asked for is no longer kept (410)."""
 
 
-async def slices_of(access: Access, namespace: str, service: str) -> AsyncIterator[Slices]:
+async def slices_of(access: Access, namespace: str, service: str) -> AsyncGenerator[Slices, None]:
     """The Service's slices: all at first, then all again after each event, for ever. Raises `ApiError`, httpx's errors.
 
     A watch that the server closes is continued from the last version; one whose version has expired begins

@@ -9,7 +9,9 @@ from typing import Self
 
 from discovery.model import Target
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+LABEL = re.compile(  # RFC 1123, as Kubernetes wants the names of Services, namespaces and ports
+    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+)
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -34,9 +36,9 @@ class ServiceName:
         if target.authority and namespace:
             raise target.invalid(f"it names two namespaces, {target.authority!r} and {namespace!r}")
         namespace = namespace or target.authority
-        if not _LABEL.fullmatch(service):
+        if not LABEL.fullmatch(service):
             raise target.invalid(f"{service!r} is not the name of a Service (lowercase letters, digits and -)")
-        if namespace and not _LABEL.fullmatch(namespace):
+        if namespace and not LABEL.fullmatch(namespace):
             raise target.invalid(
                 f"{namespace!r} is not the name of a namespace; the form is SERVICE[.NAMESPACE][:PORT]"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ _sources: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _S
 )
 
 
-async def shared(key: Hashable, source: Callable[[], AsyncIterator[T]]) -> AsyncIterator[T]:
+async def shared(key: Hashable, source: Callable[[], AsyncIterator[T]]) -> AsyncGenerator[T, None]:
     """Follow `source()`, which runs once for all that follow the same key on this loop.
 
     The first one starts it and the last one ends it. What it raises, each of them gets.
@@ -49,11 +49,13 @@ class _Source(Generic[T]):
 
     async def values(self) -> AsyncIterator[T]:
         seen: list[T] = []
-        while not self.over:
+        while True:
             changed = self._changed
-            if self._newest is not seen:
+            if self._newest and self._newest is not seen:
                 seen = self._newest
                 yield seen[0]
+            elif self.over:
+                break
             else:
                 await changed.wait()
         if self._error is not None:

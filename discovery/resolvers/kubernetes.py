@@ -10,7 +10,7 @@ from discovery.model import Snapshot, Target, port_number
 from discovery.resolvers import Resolver
 from discovery.resolvers import _credentials as credentials
 from discovery.resolvers._list_watch import slices_of
-from discovery.resolvers._service_name import ServiceName
+from discovery.resolvers._service_name import LABEL, ServiceName
 from discovery.resolvers._shared import shared
 from discovery.resolvers._slices import Slices
 
@@ -43,6 +43,8 @@ class KubernetesResolver(Resolver):
                 port_number(port)
             except ValueError as error:
                 raise target.invalid(str(error)) from None
+        elif port and not LABEL.fullmatch(port):
+            raise target.invalid(f"{port!r} is not the name of a port (lowercase letters, digits and -)")
         return cls(name, port)
 
     async def watch(self) -> AsyncIterator[Snapshot]:

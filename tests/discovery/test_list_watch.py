@@ -1,0 +1,170 @@
+"""The watch against a server that answers as a script says: every way in which a stream can end."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes.client import Configuration
+
+from discovery.resolvers import _list_watch
+from discovery.resolvers._credentials import Access
+from discovery.resolvers._list_watch import ApiError, slices_of
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
+
+
+def status(code: int, message: str) -> bytes:
+    return (
+        f"HTTP/1.1 {code} x\r\nconnection: close\r\n\r\n".encode()
+        + json.dumps({"kind": "Status", "code": code, "message": message}).encode()
+    )
+
+
+def item(version: int, *hosts: str, name: str = "echo-1", **metadata: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "resourceVersion": str(version), **metadata},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [host]} for host in hosts],
+        "ports": [{"name": "http", "port": 80}],
+    }
+
+
+def listing(version: int, *items: dict[str, Any]) -> bytes:
+    return OK + json.dumps({"metadata": {"resourceVersion": str(version)}, "items": items}).encode()
+
+
+def event(kind: str, item: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": item}, ensure_ascii=False).encode() + b"\n"
+
+
+EXPIRED = OK + event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
+
+
+class Script:
+    """A server that gives its answers in order, one per request, and records the queries."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = list(answers)
+        self.queries: list[dict[str, str]] = []
+        self.headers: list[bytes] = []
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.headers.append(head)
+        query = parse_qs(urlsplit(head.split()[1].decode()).query)
+        self.queries.append({name: values[0] for name, values in query.items()})
+        if self._answers:
+            writer.write(self._answers.pop(0))
+            await writer.drain()
+        else:  # the script is over: an open stream without events
+            writer.write(OK)
+            await reader.read()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    @contextlib.asynccontextmanager
+    async def followed(self) -> AsyncIterator[Callable[[], Any]]:
+        """Yields a function that gives the hosts of the next set."""
+        server = await asyncio.start_server(self.answer, "127.0.0.1", 0)
+        configuration = Configuration()
+        configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        configuration.api_key["authorization"] = "Bearer secret"
+        sets = slices_of(Access(configuration, "default"), "shop", "echo")
+
+        async def hosts() -> list[str]:
+            return [each.host for each in (await anext(sets)).snapshot("http").endpoints]
+
+        async with server, contextlib.aclosing(sets):
+            yield hosts
+
+
+async def test_a_list_then_a_set_for_each_event() -> None:
+    script = Script(
+        listing(5, item(3, "10.0.0.1")),
+        OK
+        + event("ADDED", item(6, "10.0.0.2", name="echo-2"))
+        + event("MODIFIED", item(7, "10.0.0.3"))
+        + event("BOOKMARK", {"metadata": {"resourceVersion": "8"}})
+        + event("DELETED", item(9, name="echo-2")),
+    )
+    async with script.followed() as hosts:
+        assert [await hosts() for _ in range(4)] == [
+            ["10.0.0.1"],
+            ["10.0.0.1", "10.0.0.2"],
+            ["10.0.0.2", "10.0.0.3"],
+            ["10.0.0.3"],
+        ]
+    assert script.queries[0] == {"labelSelector": "kubernetes.io/service-name=echo", "resourceVersion": "0"}
+    assert script.queries[1].items() >= {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "5"}.items()
+    assert 300 <= int(script.queries[1]["timeoutSeconds"]) <= 600
+    assert all(b"authorization: Bearer secret" in head for head in script.headers)
+    assert b"GET /apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?" in script.headers[0]
+
+
+async def test_a_watch_that_is_closed_goes_on_from_its_last_version_without_a_list() -> None:
+    script = Script(
+        listing(5, item(3, "10.0.0.1")),
+        OK + event("MODIFIED", item(6, "10.0.0.2")) + event("BOOKMARK", {"metadata": {"resourceVersion": "9"}}),
+        OK + event("MODIFIED", item(10, "10.0.0.3")),
+    )
+    async with script.followed() as hosts:
+        assert [await hosts() for _ in range(3)] == [["10.0.0.1"], ["10.0.0.2"], ["10.0.0.3"]]
+    assert [query.get("watch") for query in script.queries] == [None, "true", "true"]
+    assert script.queries[2]["resourceVersion"] == "9"
+
+
+@pytest.mark.parametrize("expired", [EXPIRED, status(410, "too old")])
+async def test_an_expired_version_is_answered_with_a_new_list_in_one_step(expired: bytes) -> None:
+    script = Script(
+        listing(5, item(3, "10.0.0.1"), item(4, "10.0.0.2", name="echo-2")),
+        expired,
+        listing(90, item(80, "10.0.0.7")),
+    )
+    async with script.followed() as hosts:
+        assert [await hosts() for _ in range(2)] == [["10.0.0.1", "10.0.0.2"], ["10.0.0.7"]]
+    # From the cache at first; after an expiry from etcd, since the cache may be what is behind.
+    assert script.queries[0]["resourceVersion"] == "0"
+    assert "resourceVersion" not in script.queries[2]
+
+
+async def test_lines_end_at_newlines_and_nowhere_else() -> None:
+    strange = item(6, "10.0.0.2", annotations={"note": "a\u0085b\u2028c"})
+    script = Script(listing(5), OK + b"\n" + event("ADDED", strange) + b"  \n" + event("DELETED", item(7)))
+    async with script.followed() as hosts:
+        assert [await hosts() for _ in range(3)] == [[], ["10.0.0.2"], []]
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        (
+            (status(403, "no"),),
+            r"cannot list endpointslices in namespace 'shop': 403 no .*needs a Role with list and watch",
+        ),
+        ((status(500, "etcd is away"),), "cannot list .*: 500 etcd is away"),
+        ((b"HTTP/1.1 502 x\r\nconnection: close\r\n\r\n<html>",), "502 <html>"),
+        ((listing(5), status(401, "who?")), "cannot watch .*: 401 who?"),
+        ((listing(5), OK + event("ERROR", {"code": 500, "message": "boom"})), "cannot watch .*: 500 boom"),
+        ((listing(5), OK), "closed at once and without an event"),
+    ],
+)
+async def test_what_cannot_be_mended_is_raised_and_says_what_it_was(answers: tuple[bytes, ...], says: str) -> None:
+    async with Script(*answers).followed() as hosts:
+        for _ in answers[:-1]:
+            assert await hosts() == []
+        with pytest.raises(ApiError, match=says) as raised:
+            await hosts()
+        assert "secret" not in str(raised.value)
+
+
+async def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_list_watch, "LONGEST_LINE", 1000)
+    async with Script(listing(5), OK + b"x" * 5000).followed() as hosts:
+        assert await hosts() == []
+        with pytest.raises(ApiError, match="a line of over 1000 bytes"):
+            await hosts()
