@@ -1,0 +1,38 @@
+"""The provider over HTTP/1.1: `GET /ping` tells who answered, `GET /healthz` whether to send more."""
+
+import asyncio
+import dataclasses
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from services.provider.identity import Identity
+from services.provider.work import Work, WorkFailedError
+
+
+def http_app(identity: Identity, work: Work, stopping: asyncio.Event) -> Starlette:
+    """Make the ASGI app; it says that it is ready until `stopping` is set."""
+    who = dataclasses.asdict(identity)
+
+    async def ping(request: Request) -> Response:
+        try:
+            await work.do()
+        except WorkFailedError as error:
+            return JSONResponse({**who, "error": str(error)}, 503)
+        return JSONResponse({**who, "peer": _peer(request)})
+
+    async def healthz(_request: Request) -> Response:
+        if stopping.is_set():
+            return PlainTextResponse("not ready", 503)
+        return PlainTextResponse("ok")
+
+    return Starlette(routes=[Route("/ping", ping), Route("/healthz", healthz)])
+
+
+def _peer(request: Request) -> str:
+    if request.client is None:
+        return ""
+    host, port = request.client
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
