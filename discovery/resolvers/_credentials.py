@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,10 @@ def load(configuration: Configuration | None = None) -> Access:
     try:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
-        config.load_kube_config(client_configuration=configuration)
-        _, context = config.list_kube_config_contexts()
+        # Named here, since the package reads the variable only once, when it is imported.
+        file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        config.load_kube_config(file, client_configuration=configuration)
+        _, context = config.list_kube_config_contexts(file)
         return Access(configuration, context["context"].get("namespace") or "default")
     return Access(configuration, _own_namespace())
 

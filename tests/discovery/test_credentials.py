@@ -15,8 +15,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The path that KUBECONFIG names, outside of any cluster."""
     path = tmp_path / "config"
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    # The package reads the variable when it is imported, which is before this test.
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.setenv("KUBECONFIG", str(path))
     return path
 
 

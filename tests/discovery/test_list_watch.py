@@ -10,9 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.client import Configuration
 
+from discovery import Balancer
 from discovery.resolvers import _list_watch
 from discovery.resolvers._credentials import Access
 from discovery.resolvers._list_watch import ApiError, slices_of
+from discovery.resolvers._service_name import ServiceName
+from discovery.resolvers.kubernetes import KubernetesResolver
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
 
@@ -68,18 +71,26 @@ class Script:
             await writer.wait_closed()
 
     @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[Callable[[], Any]]:
-        """Yields a function that gives the hosts of the next set."""
+    async def serving(self) -> AsyncIterator[Configuration]:
+        """Yields the configuration of a client."""
         server = await asyncio.start_server(self.answer, "127.0.0.1", 0)
         configuration = Configuration()
         configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         configuration.api_key["authorization"] = "Bearer secret"
-        sets = slices_of(Access(configuration, "default"), "shop", "echo")
+        async with server:
+            yield configuration
 
-        async def hosts() -> list[str]:
-            return [each.host for each in (await anext(sets)).snapshot("http").endpoints]
+    @contextlib.asynccontextmanager
+    async def followed(self) -> AsyncIterator[Callable[[], Any]]:
+        """Yields a function that gives the hosts of the next set."""
+        async with (
+            self.serving() as configuration,
+            contextlib.aclosing(slices_of(Access(configuration, "default"), "shop", "echo")) as sets,
+        ):
 
-        async with server, contextlib.aclosing(sets):
+            async def hosts() -> list[str]:
+                return [each.host for each in (await anext(sets)).snapshot("http").endpoints]
+
             yield hosts
 
 
@@ -168,3 +179,15 @@ async def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         assert await hosts() == []
         with pytest.raises(ApiError, match="a line of over 1000 bytes"):
             await hosts()
+
+
+async def test_all_balancers_of_a_service_share_one_watch() -> None:
+    slice_ = {**item(3, "10.0.0.1"), "ports": [{"name": "http", "port": 80}, {"name": "grpc", "port": 90}]}
+    script = Script(listing(5, slice_))
+    async with script.serving() as configuration, contextlib.AsyncExitStack() as stack:
+        for port in ("http", "grpc", "http"):
+            resolver = KubernetesResolver(ServiceName("echo", "shop"), port, config=configuration)
+            balancer = await stack.enter_async_context(Balancer(resolver=resolver))
+            with await balancer.pick_async(timeout_s=30) as lease:
+                assert lease.endpoint.port == {"http": 80, "grpc": 90}[port]
+    assert [query for query in script.queries if "watch" not in query] == script.queries[:1]

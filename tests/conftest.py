@@ -1,0 +1,45 @@
+"""The lab for tests: one cluster for the whole run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from benchmarks.lab.cluster import Cluster, Pod
+from tests.inside import why_outside
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A cluster that runs in a thread of its own, so that a test may use blocking clients and any loop it likes."""
+
+    cluster: Cluster
+    service_ip: str
+    """The ClusterIP of Service `echo`."""
+    portal: BlockingPortal
+
+    def call(self, method: Callable[..., Awaitable[T]], *arguments: Any, **options: Any) -> T:
+        """Run one of the cluster's coroutine methods on the cluster's loop: `lab.call(lab.cluster.join, pods)`."""
+        return self.portal.call(functools.partial(method, *arguments, **options))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A cluster with a Service `echo`, without pods of its own."""
+    if reason := why_outside():
+        pytest.skip(reason)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Cluster()) as cluster:
+        yield Lab(cluster, portal.call(cluster.create_service, "echo"), portal)
+
+
+@pytest.fixture(scope="session")
+def echo_pods(lab: Lab) -> tuple[Pod, ...]:
+    """Three pods of Service `echo`, for all tests: leave them as they are."""
+    return lab.call(lab.cluster.start_pods, "echo", 3)

@@ -1,0 +1,17 @@
+"""What a real API server sent, one course of events per file (tests/data/kubernetes)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).parent.parent / "data" / "kubernetes"
+
+
+def entries(name: str) -> list[dict[str, Any]]:
+    """The recording's lines: each a note, a step, a request or a line of a watch."""
+    return [json.loads(line) for line in (_FOLDER / f"{name}.jsonl").read_text().splitlines()]
+
+
+def watched(name: str) -> list[dict[str, Any]]:
+    """The events of the recording's watch, as they were sent."""
+    return [json.loads(entry["line"]) for entry in entries(name) if "line" in entry]

@@ -1,0 +1,193 @@
+"""The cluster as its users see it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.lab import launcher
+from benchmarks.lab.client import ApiClient
+from benchmarks.lab.cluster import HTTP_PORT, Cluster, Pod, PodSettings
+from benchmarks.lab.errors import LabError
+from benchmarks.lab.kinds import ENDPOINT_SLICE, POD, Object
+from tests.conftest import Lab
+
+ROOT = Path(__file__).parents[2]
+
+
+def selector_of(service: str) -> str:
+    return f"kubernetes.io/service-name={service}"
+
+
+def readiness(slices: Iterable[Object]) -> dict[str, bool]:
+    """Addresses, and whether they are ready."""
+    return {
+        endpoint["addresses"][0]: endpoint["conditions"]["ready"]
+        for piece in slices
+        for endpoint in piece["endpoints"] or ()
+    }
+
+
+def listed(lab: Lab, service: str) -> dict[str, bool]:
+    slices = lab.call(lab.cluster.api.list, ENDPOINT_SLICE, "default", selector=selector_of(service))
+    return readiness(slices.items)
+
+
+async def until_all_are(api: ApiClient, service: str, *, ready: bool) -> None:
+    """Wait until all endpoints of a Service with one slice are ready, or none is."""
+    now = await api.list(ENDPOINT_SLICE, "default", selector=selector_of(service))
+    if set(readiness(now.items).values()) == {ready}:
+        return
+    changes = api.watch(ENDPOINT_SLICE, "default", version=now.version, selector=selector_of(service))
+    async with aclosing(changes) as events:
+        async for event in events:
+            if set(readiness([event.object]).values()) == {ready}:
+                return
+
+
+def test_pods_are_healthy_before_they_join(lab: Lab) -> None:
+    lab.call(lab.cluster.create_service, "waiting")
+    pods = lab.call(lab.cluster.start_pods, "waiting", 2, join=False)
+
+    assert [pod.name for pod in pods] == ["waiting-0", "waiting-1"]
+    assert listed(lab, "waiting") == {}
+    for pod in pods:
+        answer = httpx.get(f"http://{pod.address}:{HTTP_PORT}/ping").json()
+        assert (answer["pod"], answer["node"], answer["zone"]) == (pod.name, pod.node, pod.zone)
+
+    begin = time.monotonic()
+    moment = lab.call(lab.cluster.join, pods)
+    assert begin < moment < time.monotonic()
+    assert listed(lab, "waiting") == {pod.address: True for pod in pods}
+
+    (third,) = lab.call(lab.cluster.start_pods, "waiting", 1)
+    assert third.name == "waiting-2"
+    lab.call(lab.cluster.leave, pods)
+    assert listed(lab, "waiting") == {third.address: True}
+    lab.call(lab.cluster.kill_pods, [*pods, third])
+
+
+def test_a_pod_that_is_stopped_finishes_and_is_gone(lab: Lab) -> None:
+    lab.call(lab.cluster.create_service, "stopping")
+    (pod,) = lab.call(lab.cluster.start_pods, "stopping", 1, PodSettings(latency_ms=300, lame_duck_s=0.1))
+    with httpx.Client() as client:
+        call = lab.portal.start_task_soon(lab.cluster.stop_pods, [pod])
+        assert client.get(f"http://{pod.address}:{HTTP_PORT}/ping").json()["pod"] == pod.name
+        call.result()
+    assert not Path(f"/proc/{pod.pid}").exists()
+    assert pod.name not in {obj["metadata"]["name"] for obj in lab.call(lab.cluster.api.list, POD).items}
+
+
+def test_a_pod_that_is_frozen_turns_unready_until_it_is_thawed(lab: Lab) -> None:
+    lab.call(lab.cluster.create_service, "frozen")
+    (pod,) = lab.call(lab.cluster.start_pods, "frozen", 1)
+    os.kill(pod.pid, signal.SIGSTOP)
+    lab.call(until_all_are, lab.cluster.api, "frozen", ready=False)
+    os.kill(pod.pid, signal.SIGCONT)
+    lab.call(until_all_are, lab.cluster.api, "frozen", ready=True)
+    lab.call(lab.cluster.kill_pods, [pod])
+
+
+def test_a_pod_that_does_not_start_is_reported_with_its_last_words(lab: Lab) -> None:
+    lab.call(lab.cluster.create_service, "broken")
+    with pytest.raises(LabError, match=r"^pod broken-0 ended by itself with status 2: .*--latency-ms"):
+        lab.call(lab.cluster.start_pods, "broken", 1, PodSettings(latency_ms=-1))
+    # It does not take the cluster with it.
+    (pod,) = lab.call(lab.cluster.start_pods, "broken", 1)
+    lab.call(lab.cluster.kill_pods, [pod])
+
+
+def test_health_checks_are_no_connections_of_clients(lab: Lab) -> None:
+    lab.call(lab.cluster.create_service, "quiet")
+    (pod,) = lab.call(lab.cluster.start_pods, "quiet", 1)
+    assert lab.call(lab.cluster.connections)[pod.name] == 0
+    httpx.get(f"http://{pod.address}:{HTTP_PORT}/ping")
+    assert lab.call(lab.cluster.connections)[pod.name] == 1
+    lab.call(lab.cluster.kill_pods, [pod])
+
+
+def test_a_second_cluster_at_the_same_place_is_refused(lab: Lab) -> None:
+    async def second() -> None:
+        async with Cluster():
+            pytest.fail("it started")
+
+    with pytest.raises(LabError, match="another cluster"):
+        lab.call(second)
+
+
+async def test_outside_the_namespaces_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISCOVERY_LAB", raising=False)
+    with pytest.raises(LabError, match="only in the lab's namespaces"):
+        async with Cluster():
+            pytest.fail("it started")
+
+
+PREAMBLE = """
+import asyncio, os, signal
+from benchmarks.lab.client import ApiClient
+from benchmarks.lab.cluster import Cluster
+
+async def main():
+    async with Cluster() as cluster:
+        await cluster.create_service("echo")
+        pods = await cluster.start_pods("echo", 2)
+        print("up", flush=True)
+"""
+
+
+def run_inside(body: str) -> subprocess.CompletedProcess[str]:
+    """A cluster of its own, in namespaces of its own."""
+    if reason := launcher.available():
+        pytest.skip(reason)
+    enter = "import sys; from benchmarks.lab.launcher import enter; sys.exit(enter(sys.argv[1:]))"
+    program = f"{PREAMBLE}        {body}\nasyncio.run(main())\n"
+    command = [sys.executable, "-c", enter, sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_pod_that_ends_by_itself_ends_the_cluster() -> None:
+    done = run_inside("os.kill(pods[0].pid, signal.SIGKILL); await asyncio.Event().wait()")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "benchmarks.lab.errors.LabError: pod echo-0 ended by itself with status -9: "
+    )
+
+
+def test_an_exception_of_the_user_comes_out_as_it_is() -> None:
+    done = run_inside("raise LookupError('mine')")
+    assert done.stderr.splitlines()[-1] == "LookupError: mine"
+
+
+def test_ctrl_c_ends_it_in_good_order() -> None:
+    done = run_inside("os.kill(os.getpid(), signal.SIGINT); await asyncio.Event().wait()")
+    assert done.stderr.splitlines()[-1] == "KeyboardInterrupt"
+    assert "Warning" not in done.stderr
+
+
+def test_an_open_dns_connection_does_not_hold_up_the_end() -> None:
+    done = run_inside("connection = await asyncio.open_connection('10.96.0.10', 53)")
+    assert (done.returncode, done.stdout) == (0, "up\n")
+
+
+def test_the_end_leaves_no_warning_and_no_process() -> None:
+    done = run_inside("print(*(pod.pid for pod in pods))")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_kubeconfig_is_what_clients_want(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
+    kubernetes = pytest.importorskip("kubernetes")
+    api = kubernetes.config.new_client_from_config(str(lab.cluster.kubeconfig))
+    _contexts, active = kubernetes.config.list_kube_config_contexts(str(lab.cluster.kubeconfig))
+    names = {pod.metadata.name for pod in kubernetes.client.CoreV1Api(api).list_namespaced_pod("default").items}
+    api.close()
+    assert active["context"]["namespace"] == "default"
+    assert names >= {pod.name for pod in echo_pods}

@@ -1,0 +1,61 @@
+"""The README and the documentation tell the truth: their examples run, and every public name is in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import discovery
+import discovery.grpc
+import discovery.http
+from tests.conftest import Lab
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def examples() -> list[object]:
+    """Each Python block of each page."""
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
+    ]
+
+
+@pytest.fixture(scope="module")
+def orders(lab: Lab) -> None:
+    """The Service that the examples call."""
+    lab.call(lab.cluster.create_service, "orders")
+    lab.call(lab.cluster.start_pods, "orders", 2)
+
+
+@pytest.mark.parametrize("example", examples())
+def test_examples_run(lab: Lab, orders: None, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_readme_has_an_example() -> None:
+    assert any("README" in str(example) for example in examples())
+
+
+def test_every_public_name_is_documented() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    for module in (discovery, discovery.http, discovery.grpc, discovery.grpc.aio):
+        missing = [name for name in module.__all__ if not re.search(rf"\b{name}s?\b", text)]
+        assert not missing, f"{module.__name__}: {missing}"
+
+
+def test_importing_the_library_loads_nothing_that_it_adapts() -> None:
+    program = "import sys, discovery; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"httpx", "grpc", "kubernetes", "dns", "yaml"}.isdisjoint(loaded.stdout.split())
+    assert "discovery" in loaded.stdout.split()
