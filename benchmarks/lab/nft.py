@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from asyncio.subprocess import PIPE
 
 from .errors import LabError
@@ -26,7 +28,8 @@ async def _run(*arguments: str, script: str = "") -> str:
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                # Not process.kill(): it may reap the process, and asyncio, which waits for it, complains.
+                os.kill(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
         raise LabError(f"`nft {' '.join(arguments)}` failed: {error.decode().strip().partition(chr(10))[0]}")

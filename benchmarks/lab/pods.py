@@ -184,7 +184,9 @@ class _Container:
     def end(self, number: signal.Signals) -> None:
         self._ending = True
         if self._process.returncode is None:
-            self._process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                # Not send_signal(): it may reap the process, and asyncio, which waits for it, complains.
+                os.kill(self._process.pid, number)
 
     async def ended(self) -> None:
         """Wait until the process is gone, and nothing about it is written any more."""

@@ -54,8 +54,26 @@ class Script:
         self._answers = list(answers)
         self.queries: list[dict[str, str]] = []
         self.headers: list[bytes] = []
+        self._connected = 0
+        self._left = asyncio.Event()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected += 1
+        try:
+            await self._answer(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            self._connected -= 1
+            self._left.set()
+
+    async def _all_left(self) -> None:
+        while self._connected:
+            self._left.clear()
+            await self._left.wait()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.headers.append(head)
         query = parse_qs(urlsplit(head.split()[1].decode()).query)
@@ -66,9 +84,6 @@ class Script:
         else:  # the script is over: an open stream without events
             writer.write(OK)
             await reader.read()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Configuration]:
@@ -79,6 +94,7 @@ class Script:
         configuration.api_key["authorization"] = "Bearer secret"
         async with server:
             yield configuration
+            await self._all_left()
 
     @contextlib.asynccontextmanager
     async def followed(self) -> AsyncIterator[Callable[[], Any]]:

@@ -1,0 +1,56 @@
+"""The cell of the comparison, and the words that name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Wire = Literal["http", "grpc"]
+Client = Literal["sync", "asyncio"]
+Mode = Literal["kept", "per-request"]
+
+
+class Key(NamedTuple):
+    """What tells one arm from another, less the repeat: a row of the table."""
+
+    scenario: str
+    strategy: str
+    variant: str | None
+    wire: Wire
+    client: Client
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to call, through one course of events, once.
+
+    strategy  a name of `benchmarks.strategies`, or a target that `discovery` is given as it is
+    policy    None where the client picks nothing
+    """
+
+    scenario: str
+    strategy: str
+    wire: Wire
+    client: Client
+    mode: Mode
+    policy: str | None
+    repeat: int
+
+    @property
+    def name(self) -> str:
+        """The strategy's name in the result; that of a target is its scheme."""
+        return self.strategy.partition("://")[0]
+
+    @property
+    def variant(self) -> str | None:
+        """The target that was given in place of a strategy, if one was."""
+        return self.strategy if "://" in self.strategy else None
+
+    @property
+    def key(self) -> Key:
+        return Key(self.scenario, self.name, self.variant, self.wire, self.client, self.mode)
+
+    def __str__(self) -> str:
+        per_request = ", a connection per request" if self.mode == "per-request" else ""
+        return f"{self.scenario}: {self.strategy} {self.wire} {self.client}{per_request}"

@@ -1,0 +1,143 @@
+"""What the reader sees at the end: a table for each scenario, and a line of verdict for each arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks import scenarios
+from benchmarks.result import Result, Run
+
+EVEN = 1.05
+"""A busiest pod within 5 % of its fair share is even, to a reader."""
+
+_PROTOCOLS = {"http": "HTTP", "grpc": "gRPC"}
+_BARS = "·▁▂▃▄▅▆▇█"
+
+
+class Verdict(NamedTuple):
+    """One line about one arm; `style` is green for even and quick, red for pinned, blind or failed, yellow between."""
+
+    text: str
+    style: str
+
+
+def report(result: Result, console: Console) -> None:
+    """Print the tables and the verdicts. Repeats of an arm are one row, of medians; its verdict is that of the last."""
+    for scenario in dict.fromkeys(run.scenario for run in result.runs):
+        runs = [run for run in result.runs if run.scenario == scenario]
+        rows = [[run for run in runs if run.key == key] for key in dict.fromkeys(run.key for run in runs)]
+        console.print()
+        console.print(_table(scenarios.find(scenario).title, rows))
+        for row in rows:
+            text, style = verdict(row[-1])
+            console.print(Text.assemble(("● ", style), text), soft_wrap=True)
+
+
+def verdict(run: Run) -> Verdict:
+    """What happened, in words."""
+    who = _who(run)
+    if run.status != "ok":
+        return Verdict(f"{who}: not measured: {run.reason}", "red")
+    if run.errors:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in (run.errors_by_kind or {}).items())
+        return Verdict(f"{who}: {run.errors} of {run.requests} requests failed ({kinds})", "red")
+    what = _followed(run) if run.reaction else _spread(run)
+    dropped = f"; {run.dropped} requests never sent, as too many waited" if run.dropped else ""
+    return Verdict(f"{who}: {what.text}{dropped}", "red" if dropped else what.style)
+
+
+def _who(run: Run) -> str:
+    how = "over the Service" if run.strategy == "service-dns" else f"with {run.variant or run.strategy}"
+    mode = ", a connection per request" if run.connections_mode == "per-request" else ""
+    return f"{_PROTOCOLS[run.protocol]} {how}{mode} ({run.client})"
+
+
+def _spread(run: Run) -> Verdict:
+    counts = list((run.by_backend or {}).values())
+    busy = sum(count > 0 for count in counts)
+    if busy < len(counts):
+        return Verdict(f"{busy} of {len(counts)} pods got every request", "red")
+    if not run.max_over_mean or run.max_over_mean <= EVEN:
+        return Verdict(f"each of {len(counts)} pods got its share", "green")
+    return Verdict(
+        f"the busiest of {len(counts)} pods got {run.max_over_mean:.2f} times its share, "
+        f"on {run.connections_opened} connections",
+        "yellow",
+    )
+
+
+def _followed(run: Run) -> Verdict:
+    reaction = run.reaction
+    new = len(run.events[0].pods)
+    if reaction is None or reaction.first_request_ms is None:
+        return Verdict(f"the {new} new pods got nothing", "red")
+    first = f"the first request to a new pod after {reaction.first_request_ms:.0f} ms"
+    if reaction.fair_share_ms is None:
+        return Verdict(f"{first}, their fair share never", "yellow")
+    return Verdict(f"{first}, their fair share after {reaction.fair_share_ms:.0f} ms", "green")
+
+
+class _Column(NamedTuple):
+    title: str
+    number: Callable[[Run], float | None]
+    form: str = "{:.0f}"
+
+
+_LOAD = (
+    _Column("busiest\n/ fair", lambda run: run.max_over_mean, "{:.2f}"),
+    _Column("idle\npods", lambda run: run.idle_backends),
+    _Column("connec-\ntions", lambda run: run.connections_opened),
+)
+_SPEED = (
+    _Column("p50\nms", lambda run: run.latency_ms.p50 if run.latency_ms else None, "{:.1f}"),
+    _Column("p99\nms", lambda run: run.latency_ms.p99 if run.latency_ms else None),
+    _Column("answers\n/ s", lambda run: run.achieved_rps),
+    _Column("CPU us\n/ request", lambda run: run.client_cpu_us_per_request),
+)
+_REACTION = (
+    _Column("first request\nafter ms", lambda run: run.reaction.first_request_ms if run.reaction else None),
+    _Column("fair share\nafter ms", lambda run: run.reaction.fair_share_ms if run.reaction else None),
+)
+
+
+def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
+    first = rows[0][0]
+    columns = (*_LOAD, *(_REACTION if any(run.reaction for row in rows for run in row) else _SPEED))
+    table = Table(
+        title=f"{title} - {first.replicas} pods, {first.offered_rps:g} requests/s offered, {first.duration_s:g} s",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    for name in ("how", "call", "requests\nper pod"):
+        table.add_column(name, no_wrap=True)
+    for column in columns:
+        table.add_column(column.title, justify="right", no_wrap=True)
+    for row, (following, *_) in zip(rows, [*rows[1:], rows[-1]], strict=True):
+        run = row[-1]
+        table.add_row(
+            (run.variant or run.strategy) + (", reconnecting" if run.connections_mode == "per-request" else ""),
+            f"{_PROTOCOLS[run.protocol]} {run.client}",
+            Text(_bars(run.by_backend or {}), style=verdict(run).style),
+            *(_number(column, row) for column in columns),
+            end_section=run.strategy != following.strategy,
+        )
+    return table
+
+
+def _bars(by_backend: Mapping[str, int]) -> str:
+    """A bar per pod, the busiest the highest, and a dot for none."""
+    most = max(by_backend.values(), default=0) or 1
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in by_backend.values())
+
+
+def _number(column: _Column, runs: Iterable[Run]) -> str:
+    numbers = [number for run in runs if (number := column.number(run)) is not None]
+    return column.form.format(median(numbers)) if numbers else "never" if column in _REACTION else "-"

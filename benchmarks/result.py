@@ -1,0 +1,144 @@
+"""The result file: what `result.json` holds, for the table and for later readers. Fields are added, never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.arm import Client, Key, Mode, Wire
+
+SCHEMA = 1
+PACKAGES = ("discovery-lb", "httpx", "grpcio", "kubernetes")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from the time at which a request was due to its answer, over the requests that were answered."""
+
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change of the pods, in seconds from the start of the measured requests."""
+
+    at_s: float
+    what: str
+    pods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """How the client followed the event; None is: it never did, or there was nothing of the kind to follow."""
+
+    first_request_ms: float | None
+    fair_share_ms: float | None
+    last_request_to_removed_ms: float | None
+    errors_to_removed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Requests by the time at which they were sent, a count per pod and interval."""
+
+    interval_s: float
+    by_backend: dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One arm, run once.
+
+    `skipped` runs have a `reason` and no numbers. Requests are the measured ones; connections and DNS queries count
+    from the start of the client. The balance is that of the whole run, or where the pods changed, of what came after
+    the client's fair share, or after the event if it never had one.
+    """
+
+    strategy: str
+    protocol: Wire
+    client: Client
+    connections_mode: Mode
+    policy: str | None
+    variant: str | None
+    scenario: str
+    repeat: int
+    status: Literal["ok", "skipped"]
+    reason: str | None
+    replicas: int
+    warmup_s: float
+    duration_s: float
+    offered_rps: float
+    achieved_rps: float | None = None
+    dropped: int | None = None
+    requests: int | None = None
+    errors: int | None = None
+    errors_by_kind: dict[str, int] | None = None
+    by_backend: dict[str, int] | None = None
+    connections_opened: int | None = None
+    dns_queries: int | None = None
+    max_over_mean: float | None = None
+    cv: float | None = None
+    jain: float | None = None
+    idle_backends: int | None = None
+    noise_floor_cv: float | None = None
+    latency_ms: Latency | None = None
+    latency_histogram: str | None = None
+    client_cpu_us_per_request: float | None = None
+    events: tuple[Event, ...] = ()
+    reaction: Reaction | None = None
+    timeline: Timeline | None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(self.scenario, self.strategy, self.variant, self.protocol, self.client, self.connections_mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where it ran: results from different ones must not be compared."""
+
+    python: str
+    packages: dict[str, str]
+    cpus: int
+    kernel: str
+    dataplane: Literal["nftables", "userspace", "cluster"]
+    api_server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything that one command measured. `started` is ISO 8601 in UTC, `command` what was typed."""
+
+    schema: int
+    environment: Environment
+    started: str
+    command: str
+    runs: tuple[Run, ...]
+
+    def write(self, folder: Path) -> Path:
+        """Write `result.json` into the folder, which is made where it is missing; returns its path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "result.json"
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        return path
+
+
+def environment() -> Environment:
+    """This machine and the lab's stand-ins."""
+    return Environment(
+        python=platform.python_version(),
+        packages={name: metadata.version(name) for name in PACKAGES},
+        cpus=len(os.sched_getaffinity(0)),
+        kernel=platform.release(),
+        dataplane="nftables",
+        api_server="lab",
+    )

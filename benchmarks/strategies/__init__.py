@@ -1,0 +1,73 @@
+"""The ways to call that are compared: one file each, named as the strategy is, holding a `STRATEGY`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import grpc
+    import grpc.aio
+    import httpx
+
+    from benchmarks.arm import Mode, Wire
+    from benchmarks.lab.cluster import Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a client process is told: where to call, and how.
+
+    address  as `Strategy.address` gave it
+    policy   for clients that pick
+    """
+
+    address: str
+    mode: Mode
+    policy: str
+
+
+class Strategy(Protocol):
+    """A way to call the pods of the lab's Service `echo`, as the client objects that a service would make."""
+
+    l4: bool
+    """Whether the kernel picks, per connection, rather than the client, per request."""
+
+    def modes(self, wire: Wire) -> tuple[Mode, ...]:
+        """The ways to use connections that make a difference here."""
+
+    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:
+        """Where to call, as text for another process. `pods` are those that the Service has at the start."""
+
+    def client(self, way: Way) -> httpx.Client: ...
+
+    def asyncio_client(self, way: Way) -> httpx.AsyncClient: ...
+
+    def channel(self, way: Way) -> grpc.Channel: ...
+
+    def asyncio_channel(self, way: Way) -> grpc.aio.Channel: ...
+
+
+def names() -> tuple[str, ...]:
+    """Every strategy there is, found without importing any."""
+    return tuple(
+        sorted(
+            module.name.replace("_", "-")
+            for module in pkgutil.iter_modules(__path__)
+            if not module.name.startswith("_")
+        )
+    )
+
+
+def find(name: str) -> Strategy:
+    """The strategy of that name; a target (it has `://`) is one that calls through `discovery` as it stands."""
+    if "://" in name:
+        from benchmarks.strategies._through_discovery import Verbatim  # noqa: PLC0415 - names() must stay cheap
+
+        return Verbatim(name)
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    strategy: Strategy = module.STRATEGY
+    return strategy

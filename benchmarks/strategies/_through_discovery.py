@@ -1,0 +1,57 @@
+"""What the strategies have in common whose clients pick through `discovery`: they differ in the target alone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import discovery.grpc.aio
+import grpc
+import grpc.aio
+import httpx
+
+import discovery.grpc
+from benchmarks.arm import Mode, Wire
+from benchmarks.lab.cluster import Pod
+from benchmarks.strategies import Strategy, Way
+from discovery.http import AsyncTransport, Transport
+from discovery.model import Target
+
+BASE_URL = "http://echo.default"
+
+
+class ThroughDiscovery(Strategy):
+    """Clients on `discovery`, given a target."""
+
+    l4 = False
+
+    def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - picks do not depend on connections
+        return ("kept",)
+
+    @abstractmethod
+    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:
+        """The target."""
+
+    def client(self, way: Way) -> httpx.Client:
+        return httpx.Client(transport=Transport(way.address, policy=way.policy), base_url=BASE_URL)
+
+    def asyncio_client(self, way: Way) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=AsyncTransport(way.address, policy=way.policy), base_url=BASE_URL)
+
+    def channel(self, way: Way) -> grpc.Channel:
+        return discovery.grpc.insecure_channel(way.address, policy=way.policy)
+
+    def asyncio_channel(self, way: Way) -> grpc.aio.Channel:
+        return discovery.grpc.aio.insecure_channel(way.address, policy=way.policy)
+
+
+class Verbatim(ThroughDiscovery):
+    """Whatever target the command line gives."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        # One virtual endpoint: what picks among the pods is the kernel.
+        self.l4 = Target.parse(target).scheme == "service"
+
+    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:  # noqa: ARG002 - the target says it all
+        return self._target

@@ -1,0 +1,15 @@
+"""`kubernetes`: client-side, the Service's EndpointSlices watched."""
+
+from collections.abc import Sequence
+
+from benchmarks.arm import Wire
+from benchmarks.lab.cluster import Pod
+from benchmarks.strategies._through_discovery import ThroughDiscovery
+
+
+class Kubernetes(ThroughDiscovery):
+    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:  # noqa: ARG002 - the API server knows them
+        return f"kubernetes:///echo.default:{wire}"
+
+
+STRATEGY = Kubernetes()
