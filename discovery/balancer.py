@@ -200,6 +200,11 @@ class Balancer:
     def _unresolved(self, timeout_s: float | None) -> Unresolved:
         return Unresolved(f"{self._label}: not resolved within {timeout_s:g} s; {self.snapshot()}")
 
+    def __del__(self) -> None:
+        # One that is dropped unclosed must not be watched for until the process ends. The watch does not hold it.
+        if (watch := getattr(self, "_watch", None)) is not None:
+            watch.close()
+
     def __enter__(self) -> Self:
         return self
 

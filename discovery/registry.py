@@ -30,11 +30,15 @@ def resolver(target: str | Target) -> Resolver:
     """The resolver that a target means; raises `InvalidTarget`."""
     if isinstance(target, str):
         target = Target.parse(target)
-    found = _find(target.scheme, RESOLVERS, "discovery.resolvers")
-    if found is None:
-        known = ", ".join(f"{name}:" for name in _names(RESOLVERS, "discovery.resolvers"))
-        raise InvalidTarget(f"target {str(target)!r}: there is no scheme {target.scheme!r}; there are {known}")
-    made: Resolver = found.from_target(target)
+    try:
+        found = _find(target.scheme, RESOLVERS, "discovery.resolvers")
+        if found is None:
+            known = ", ".join(f"{name}:" for name in _names(RESOLVERS, "discovery.resolvers"))
+            raise InvalidTarget(f"target {str(target)!r}: there is no scheme {target.scheme!r}; there are {known}")
+        made: Resolver = found.from_target(target)
+    except ModuleNotFoundError as error:
+        advice = f": pip install discovery-lb[{target.scheme}]" if target.scheme in RESOLVERS else ""
+        raise InvalidTarget(f"target {str(target)!r} needs the package {error.name}{advice}") from error
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +38,9 @@ class KubernetesResolver(Resolver):
 
     @classmethod
     def from_target(cls, target: Target) -> Self:
+        # It is imported late, as it takes most of a second; but that it is missing is to be said at once.
+        if importlib.util.find_spec("kubernetes") is None:
+            raise ModuleNotFoundError(name="kubernetes")
         name, port = ServiceName.parse(target)
         if port.isdigit():
             try:

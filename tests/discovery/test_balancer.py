@@ -1,12 +1,14 @@
 """Balancer: pending, empty and failing; sync and asyncio; closing; forking."""
 
 import asyncio
+import gc
 import os
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
-from discovery import Balancer, Closed, Endpoint, InvalidTarget, NoEndpoints, ResolutionFailed, Unresolved
+from discovery import Balancer, Closed, Endpoint, InvalidTarget, NoEndpoints, ResolutionFailed, Snapshot, Unresolved
 from discovery.testing import ManualResolver
 
 A, B = Endpoint("10.0.0.1", 80), Endpoint("10.0.0.2", 80)
@@ -134,6 +136,24 @@ def test_close_wakes_those_who_wait() -> None:
     balancer.close()
     waiting.join()
     assert len(raised) == 1
+
+
+def test_a_balancer_that_is_dropped_unclosed_ends_its_watch() -> None:
+    ended = threading.Event()
+
+    class Ending(ManualResolver):
+        async def watch(self) -> AsyncIterator[Snapshot]:
+            try:
+                async for snapshot in super().watch():
+                    yield snapshot
+            finally:
+                ended.set()
+
+    balancer = Balancer(resolver=Ending(A))
+    balancer.pick().done()
+    del balancer
+    gc.collect()
+    ended.wait()
 
 
 def test_bad_arguments_are_refused_where_they_are_given() -> None:

@@ -111,3 +111,9 @@ def test_policies_by_name() -> None:
 @pytest.mark.parametrize("text", ["10.0.0.1:80", "[::1]:80", "example.org:65535"])
 def test_an_address_survives_the_way_there_and_back(text: str) -> None:
     assert Endpoint(*split_address(text)).address == text
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InvalidTarget, match=r"needs the package kubernetes: pip install discovery-lb\[kubernetes\]"):
+        registry.resolver("kubernetes:///orders:http")
