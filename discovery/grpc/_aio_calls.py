@@ -17,7 +17,7 @@ from discovery.balancer import Balancer
 from discovery.errors import DiscoveryError
 from discovery.grpc import _deferred as deferred
 from discovery.grpc import _rules as rules
-from discovery.model import Endpoint
+from discovery.model import Endpoint, Outcome
 from discovery.node import Lease, Node
 
 
@@ -110,16 +110,8 @@ class _Multicallable:
         self._connector = connector
         self._method = method
 
-    def __call__(
-        self,
-        request: Any = None,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        rest = (metadata, credentials, wait_for_ready, compression)
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        arguments = rules.Arguments(positional, named)
         if self._connector.loop is None:  # before the pick, which may be what starts to open connections
             self._connector.bind_loop()
         try:
@@ -127,26 +119,20 @@ class _Multicallable:
         except DiscoveryError:
             lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
         if lease is not None:
-            return self._begin(lease, request, timeout, *rest)
+            return self._begin(lease, arguments)
 
         async def pick(timeout_s: float | None) -> Lease:
             return await self._balancer.pick_async(timeout_s=timeout_s)
 
-        return self._deferred(pick, lambda lease, left: self._begin(lease, request, left, *rest), timeout)
+        return self._deferred(
+            pick, lambda lease, left_s: self._begin(lease, arguments.within(left_s)), arguments.timeout_s
+        )
 
-    def _begin(self, lease: Lease, request: Any, timeout: float | None, *rest: Any) -> Any:
-        metadata, credentials, wait_for_ready, compression = rest
+    def _begin(self, lease: Lease, arguments: rules.Arguments) -> Any:
         try:
-            call = lease.node.connection.bound(self._method)(
-                request,
-                timeout=timeout,
-                metadata=metadata,
-                credentials=credentials,
-                wait_for_ready=wait_for_ready,
-                compression=compression,
-            )
+            call = lease.node.connection.bound(self._method)(*arguments.positional, **arguments.named)
         except BaseException:
-            lease.done()
+            lease.done(Outcome.CANCELLED)
             raise
         call.add_done_callback(lambda ended: self._ended(lease, _code(ended)))
         return call
@@ -193,3 +179,11 @@ class StreamStream(_Multicallable, aio.StreamStreamMultiCallable[Any, Any]):
     """A stream each way."""
 
     _deferred = deferred.StreamStreamCall
+
+
+KINDS = {
+    "unary_unary": UnaryUnary,
+    "unary_stream": UnaryStream,
+    "stream_unary": StreamUnary,
+    "stream_stream": StreamStream,
+}

@@ -105,27 +105,28 @@ class _Multicallable:
         self._balancer = balancer
         self._method = method
 
-    def _lease(self, timeout: float | None) -> tuple[Lease, float | None]:
-        """A lease, and what is left of the timeout."""
+    def _lease(self, arguments: rules.Arguments) -> tuple[Lease, rules.Arguments]:
+        """A lease, and the arguments with what it has left of the timeout."""
         try:
             lease = self._balancer.pick_nowait()
             if lease is None:
-                began = time.monotonic()
-                lease = self._balancer.pick(timeout_s=timeout)
-                if timeout is not None:
-                    timeout = max(0.0, timeout - (time.monotonic() - began))
+                began, timeout_s = time.monotonic(), arguments.timeout_s
+                lease = self._balancer.pick(timeout_s=timeout_s)
+                if timeout_s is not None:
+                    arguments = arguments.within(max(0.0, timeout_s - (time.monotonic() - began)))
         except Closed as error:
             # As grpc's own channel does.
             raise ValueError(f"Cannot invoke RPC on closed channel! {error}") from None
         except DiscoveryError as error:
             raise PickError(error) from error
-        return lease, timeout
+        return lease, arguments
 
-    def _wait(self, how: str, request: Any, timeout: float | None, *rest: Any) -> Any:
+    def _wait(self, how: str, arguments: rules.Arguments) -> Any:
         """Make the call and wait for its end."""
-        lease, timeout = self._lease(timeout)
+        lease, arguments = self._lease(arguments)
         try:
-            reply = getattr(lease.node.connection.bound(self._method), how)(request, timeout, *rest)
+            call = getattr(lease.node.connection.bound(self._method), how)
+            reply = call(*arguments.positional, **arguments.named)
         except grpc.RpcError as error:
             self._ended(lease, error.code())
             raise
@@ -135,11 +136,12 @@ class _Multicallable:
         lease.done()
         return reply
 
-    def _begin(self, how: str, request: Any, timeout: float | None, *rest: Any) -> Any:
+    def _begin(self, how: str, arguments: rules.Arguments) -> Any:
         """Make the call and return while it runs."""
-        lease, timeout = self._lease(timeout)
+        lease, arguments = self._lease(arguments)
         try:
-            call = getattr(lease.node.connection.bound(self._method), how)(request, timeout, *rest)
+            make = getattr(lease.node.connection.bound(self._method), how)
+            call = make(*arguments.positional, **arguments.named)
         except BaseException:
             lease.done(Outcome.CANCELLED)
             raise
@@ -156,51 +158,19 @@ class _Multicallable:
 
 
 class _AnswersOnce(_Multicallable):
-    def __call__(
-        self,
-        request: Any,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        return self._wait("__call__", request, timeout, metadata, credentials, wait_for_ready, compression)
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._wait("__call__", rules.Arguments(arguments, named))
 
-    def with_call(
-        self,
-        request: Any,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        return self._wait("with_call", request, timeout, metadata, credentials, wait_for_ready, compression)
+    def with_call(self, *arguments: Any, **named: Any) -> Any:
+        return self._wait("with_call", rules.Arguments(arguments, named))
 
-    def future(
-        self,
-        request: Any,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        return self._begin("future", request, timeout, metadata, credentials, wait_for_ready, compression)
+    def future(self, *arguments: Any, **named: Any) -> Any:
+        return self._begin("future", rules.Arguments(arguments, named))
 
 
 class _AnswersMany(_Multicallable):
-    def __call__(
-        self,
-        request: Any,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        return self._begin("__call__", request, timeout, metadata, credentials, wait_for_ready, compression)
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._begin("__call__", rules.Arguments(arguments, named))
 
 
 class UnaryUnary(_AnswersOnce, grpc.UnaryUnaryMultiCallable):
@@ -217,3 +187,11 @@ class StreamUnary(_AnswersOnce, grpc.StreamUnaryMultiCallable):
 
 class StreamStream(_AnswersMany, grpc.StreamStreamMultiCallable):
     """A stream each way."""
+
+
+KINDS = {
+    "unary_unary": UnaryUnary,
+    "unary_stream": UnaryStream,
+    "stream_unary": StreamUnary,
+    "stream_stream": StreamStream,
+}

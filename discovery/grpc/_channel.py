@@ -41,57 +41,13 @@ def insecure_channel(
     return _Channel(Balancer(target, resolver=resolver, policy=policy, connector=connector), connector)
 
 
-class _Channel(grpc.Channel):
+class _Channel(rules.MakesCalls, grpc.Channel):
     def __init__(self, balancer: Balancer, connector: calls.Connector) -> None:
+        super().__init__(calls.KINDS, balancer)
         connector.authority = next(iter(balancer.resolver.names), "")
         self._balancer = balancer
         self._connector = connector
         self._connectivity = Connectivity(balancer)
-        self._methods = rules.Methods()
-
-    def unary_unary(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.UnaryUnary, "unary_unary", method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def unary_stream(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.UnaryStream, "unary_stream", method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def stream_unary(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.StreamUnary, "stream_unary", method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def stream_stream(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.StreamStream, "stream_stream", method, request_serializer, response_deserializer, _registered_method
-        )
 
     def subscribe(
         self, callback: Callable[[grpc.ChannelConnectivity], Any], try_to_connect: bool | None = False
@@ -113,6 +69,3 @@ class _Channel(grpc.Channel):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _make(self, kind: Callable[..., Any], *declared: Any) -> Any:
-        return kind(self._balancer, self._methods.get(*declared))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -57,14 +58,41 @@ class Method:
         return getattr(channel, self.kind)(*self._arguments)
 
 
-class Methods:
-    """The methods of one channel, each once, however often stubs are made."""
+def _maker(kind: str) -> Callable[..., Any]:
+    def make(
+        self: MakesCalls,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool | None = False,
+    ) -> Any:
+        return self._make(kind, method, request_serializer, response_deserializer, _registered_method)
 
-    def __init__(self) -> None:
+    make.__name__ = kind
+    return make
+
+
+class MakesCalls:
+    """What stubs ask a channel for, the same on sync and asyncio channels: a multicallable for each RPC method.
+
+    kinds      the class of each kind of multicallable, by the name of the channel's method that makes it
+    arguments  come first in their constructors, before the `Method`
+    """
+
+    def __init__(self, kinds: Mapping[str, Callable[..., Any]], *arguments: Any) -> None:
+        self._kinds = kinds
+        self._arguments = arguments
         self._methods: dict[Hashable, Method] = {}
 
-    def get(self, kind: str, *arguments: Any) -> Method:
-        return self._methods.setdefault((kind, *arguments), Method(kind, *arguments))
+    unary_unary = _maker("unary_unary")
+    unary_stream = _maker("unary_stream")
+    stream_unary = _maker("stream_unary")
+    stream_stream = _maker("stream_stream")
+
+    def _make(self, kind: str, *declared: Any) -> Any:
+        # Each method once, however often stubs are made.
+        method = self._methods.setdefault((kind, *declared), Method(kind, *declared))
+        return self._kinds[kind](*self._arguments, method)
 
 
 class SubChannel:
@@ -92,6 +120,25 @@ def report(node: Node, state: grpc.ChannelConnectivity) -> None:
     else:
         # On its way, again perhaps: then what it failed with still holds.
         node.report(False, node.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a multicallable was called with, handed on as it came; the timeout is the second of them, or named."""
+
+    positional: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+    @property
+    def timeout_s(self) -> float | None:
+        timeout_s: float | None = self.positional[1] if len(self.positional) > 1 else self.named.get("timeout")
+        return timeout_s
+
+    def within(self, timeout_s: float | None) -> Arguments:
+        """The same with another timeout."""
+        if len(self.positional) > 1:
+            return Arguments((self.positional[0], timeout_s, *self.positional[2:]), self.named)
+        return Arguments(self.positional, {**self.named, "timeout": timeout_s})
 
 
 def connectivity(state: State) -> grpc.ChannelConnectivity:

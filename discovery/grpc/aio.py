@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,56 +39,12 @@ def insecure_channel(
     return _Channel(Balancer(target, resolver=resolver, policy=policy, connector=connector), connector)
 
 
-class _Channel(aio.Channel):
+class _Channel(rules.MakesCalls, aio.Channel):
     def __init__(self, balancer: Balancer, connector: calls.Connector) -> None:
+        super().__init__(calls.KINDS, balancer, connector)
         connector.authority = next(iter(balancer.resolver.names), "")
         self._balancer = balancer
         self._connector = connector
-        self._methods = rules.Methods()
-
-    def unary_unary(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.UnaryUnary, "unary_unary", method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def unary_stream(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.UnaryStream, "unary_stream", method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def stream_unary(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.StreamUnary, "stream_unary", method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def stream_stream(
-        self,
-        method: str,
-        request_serializer: Any = None,
-        response_deserializer: Any = None,
-        _registered_method: bool | None = False,
-    ) -> Any:
-        return self._make(
-            calls.StreamStream, "stream_stream", method, request_serializer, response_deserializer, _registered_method
-        )
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         if try_to_connect:
@@ -120,6 +76,3 @@ class _Channel(aio.Channel):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _make(self, kind: Callable[..., Any], *declared: Any) -> Any:
-        return kind(self._balancer, self._connector, self._methods.get(*declared))

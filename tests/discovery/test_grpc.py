@@ -166,6 +166,8 @@ def test_sync_stubs_work_in_all_their_forms(pods: tuple[Pod, ...]) -> None:
         assert stub.Echo.with_call(Request(message="a"))[1].code() is grpc.StatusCode.OK
         assert stub.Echo.future(Request(message="a")).result().message == "a"
         assert stub.EchoClientStream(iter([Request(message="a"), Request(message="b")])).message == "a+b"
+        assert stub.EchoClientStream(request_iterator=iter([Request(message="a")]), timeout=30).message == "a"
+        assert stub.Echo(Request(message="a"), 30, None, None, True, None).message == "a"
         assert stub.EchoClientStream.future(iter([Request(message="a")])).result().message == "a"
         assert [reply.message for reply in stub.EchoBidirectional(iter([Request(message="a")] * 2))] == ["a", "a"]
 
