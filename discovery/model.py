@@ -62,6 +62,7 @@ class Endpoint:
     weight  relative share, at least 1; used by weighted policies alone
     zone    failure domain (`topology.kubernetes.io/zone`), or ""
     node    the machine that it runs on, or ""
+    for_zones, for_nodes  the clients that it is meant for, by Kubernetes' topology hints; empty without hints
     """
 
     host: str
@@ -70,6 +71,8 @@ class Endpoint:
     weight: int = 1
     zone: str = ""
     node: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:

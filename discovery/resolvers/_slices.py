@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,11 +19,18 @@ class _Port:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What counts of one EndpointSlice; the endpoints still lack their port."""
+    """What counts of one EndpointSlice; the endpoints still lack their port.
+
+    ready    may take requests
+    leaving  terminate, and serve until they have
+    hosts    all addresses, whatever their condition
+    """
 
     family: str
     ports: tuple[_Port, ...]
-    endpoints: tuple[Endpoint, ...]
+    ready: tuple[Endpoint, ...]
+    leaving: tuple[Endpoint, ...]
+    hosts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +59,28 @@ class Slices:
         return Slices(_version(item), by_name)
 
     def snapshot(self, port: str) -> Snapshot:
-        """The ready endpoints of all slices on one port: by name, by number (the pods'), or "" for the only one."""
+        """The endpoints of all slices on one port: by name, by number (the pods'), or "" for the only one.
+
+        The ready ones; where there is none, those that terminate and still serve, as kube-proxy has it (KEP-1669).
+        """
         usable = [(each, chosen) for each in self.by_name.values() if (chosen := _choose(each.ports, port))]
-        # A pod of a dual-stack Service is in a slice of each family: one family, so that it counts once.
-        family = min((each.family for each, _ in usable if each.endpoints), default="")
-        endpoints = {
-            (endpoint.host, chosen.number): replace(endpoint, port=chosen.number)
-            for each, chosen in usable
-            if each.family == family
-            for endpoint in each.endpoints
-        }
-        ordered = tuple(endpoints[address] for address in sorted(endpoints))
-        return Snapshot(ordered, self.version, note="" if ordered else self._why_empty(port, bool(usable)))
+        endpoints = _joined((each.family, chosen, each.ready) for each, chosen in usable) or _joined(
+            (each.family, chosen, each.leaving) for each, chosen in usable
+        )
+        return Snapshot(endpoints, self.version, note="" if endpoints else self._why_empty(port, bool(usable)))
+
+    def left_in(self, newer: Slices) -> Iterator[tuple[str, Slices]]:
+        """What was ready in a slice of these, and is in no slice of the newer ones: the address, and it alone."""
+        for name, each in self.by_name.items():
+            if newer.by_name.get(name) is not each:
+                for endpoint in each.ready:
+                    if not newer.has(endpoint.host):
+                        alone = _Slice(each.family, each.ports, (endpoint,), (), frozenset({endpoint.host}))
+                        yield endpoint.host, Slices(self.version, {f"{name}/{endpoint.host}": alone})
+
+    def has(self, host: str) -> bool:
+        """Whether any slice has the address, whatever its condition."""
+        return any(host in each.hosts for each in self.by_name.values())
 
     def _why_empty(self, port: str, has_port: bool) -> str:
         if not self.by_name:
@@ -83,6 +100,10 @@ def _version(item: Object) -> str:
 
 
 def _parse(item: Object) -> _Slice:
+    # Where there are several addresses they are fungible, and consumers are told to use the first.
+    found = [(each["addresses"][0], each) for each in item.get("endpoints") or () if each.get("addresses")]
+    if item.get("addressType") == "FQDN":
+        found = []
     return _Slice(
         family=item.get("addressType") or "",
         ports=tuple(
@@ -90,22 +111,47 @@ def _parse(item: Object) -> _Slice:
             for port in item.get("ports") or ()
             if port.get("port") and (port.get("protocol") or "TCP") == "TCP"
         ),
-        endpoints=() if item.get("addressType") == "FQDN" else tuple(_ready(item.get("endpoints") or ())),
+        ready=tuple(_endpoint(host, each) for host, each in found if _is(each, "ready", default=True)),
+        leaving=tuple(
+            _endpoint(host, each)
+            for host, each in found
+            if _is(each, "serving", default=True) and _is(each, "terminating", default=False)
+        ),
+        hosts=frozenset(host for host, _ in found),
     )
 
 
-def _ready(endpoints: Iterable[Object]) -> Iterable[Endpoint]:
-    for endpoint in endpoints:
-        # A condition that is absent or null counts as ready (the API's documentation of EndpointConditions).
-        if (endpoint.get("conditions") or {}).get("ready") in {None, True} and endpoint.get("addresses"):
-            yield Endpoint(
-                # Where there are several addresses they are fungible, and consumers are told to use the first.
-                host=endpoint["addresses"][0],
-                port=0,
-                name=(endpoint.get("targetRef") or {}).get("name") or "",
-                zone=endpoint.get("zone") or "",
-                node=endpoint.get("nodeName") or "",
-            )
+def _is(endpoint: Object, condition: str, *, default: bool) -> bool:
+    """A condition; the API's documentation of EndpointConditions says what one that is absent or null counts as."""
+    value = (endpoint.get("conditions") or {}).get(condition)
+    return default if value is None else bool(value)
+
+
+def _endpoint(host: str, item: Object) -> Endpoint:
+    hints = item.get("hints") or {}
+    return Endpoint(
+        host=host,
+        port=0,
+        name=(item.get("targetRef") or {}).get("name") or "",
+        zone=item.get("zone") or "",
+        node=item.get("nodeName") or "",
+        for_zones=tuple(hint["name"] for hint in hints.get("forZones") or ()),
+        for_nodes=tuple(hint["name"] for hint in hints.get("forNodes") or ()),
+    )
+
+
+def _joined(parts: Iterable[tuple[str, _Port, tuple[Endpoint, ...]]]) -> tuple[Endpoint, ...]:
+    """The endpoints of several slices, each address and port once, in the order of their addresses."""
+    found = [part for part in parts if part[2]]
+    # A pod of a dual-stack Service is in a slice of each family: one family, so that it counts once.
+    family = min((family for family, _, _ in found), default="")
+    endpoints = {
+        (endpoint.host, port.number): replace(endpoint, port=port.number)
+        for of_family, port, endpoints in found
+        if of_family == family
+        for endpoint in endpoints
+    }
+    return tuple(endpoints[address] for address in sorted(endpoints))
 
 
 def _choose(ports: tuple[_Port, ...], wanted: str) -> _Port | None:

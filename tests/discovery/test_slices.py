@@ -22,16 +22,20 @@ def recorded(name: str) -> Iterator[tuple[str, Any]]:
             yield "event", json.loads(entry["line"])
 
 
-def ready_in(objects: dict[str, Any], port: str) -> set[tuple[str, int]]:
+def expected(objects: dict[str, Any], port: str) -> set[tuple[str, int]]:
     """A model of few lines: what the set must be, given the slices as they are."""
-    return {
-        (endpoint["addresses"][0], number["port"])
+    found = [
+        (item["addressType"], endpoint["addresses"][0], number["port"], endpoint.get("conditions") or {})
         for item in objects.values()
         for number in item["ports"] or []
-        if number["name"] == port
+        if (number.get("name") or "") == port and number.get("protocol") == "TCP" and number.get("port")
         for endpoint in item["endpoints"] or []
-        if endpoint["conditions"].get("ready") is not False
-    }
+        if item["addressType"] != "FQDN"
+    ]
+    ready = [each for each in found if each[3].get("ready") is not False]
+    leaving = [each for each in found if each[3].get("serving") is not False and each[3].get("terminating")]
+    chosen = ready or leaving
+    return {(host, number) for family, host, number, _ in chosen if family == min(each[0] for each in chosen)}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_after_each_recorded_event_the_set_is_what_the_slices_say(name: str, por
             elif body["type"] != "BOOKMARK":
                 objects[item["metadata"]["name"]] = item
         snapshot = slices.snapshot(port)
-        assert {(each.host, each.port) for each in snapshot.endpoints} == ready_in(objects, port)
+        assert {(each.host, each.port) for each in snapshot.endpoints} == expected(objects, port)
         assert snapshot.version == slices.version
         sizes.add(len(snapshot.endpoints))
     assert len(sizes) > 1
@@ -70,6 +74,22 @@ def test_what_is_known_of_a_pod_is_kept() -> None:
         slices = Slices.listed(body) if kind == "list" else slices.after(body)
         found |= {(each.name, each.zone, each.node) for each in slices.snapshot("http").endpoints}
     assert found >= {("echo-0", "zone-a", "node-a"), ("echo-1", "zone-b", "node-b"), ("echo-9", "", "node-c")}
+
+
+def test_topology_hints_are_kept() -> None:
+    slices, found = Slices(), set()
+    for kind, body in recorded("zones"):
+        slices = Slices.listed(body) if kind == "list" else slices.after(body)
+        found |= {(each.name, each.for_zones, each.for_nodes) for each in slices.snapshot("http").endpoints}
+    assert ("echo-0", ("zone-a",), ()) in found
+    assert ("echo-9", (), ()) in found
+
+
+def test_where_none_is_ready_those_count_that_terminate_and_serve() -> None:
+    gone, leaving = endpoint("10.0.0.1", ready=False), endpoint("10.0.0.2", ready=False, serving=True, terminating=True)
+    assert addresses(listed({"ports": [HTTP], "endpoints": [gone, leaving]})) == ["10.0.0.2:8081"]
+    ready = endpoint("10.0.0.3", ready=True)
+    assert addresses(listed({"ports": [HTTP], "endpoints": [gone, leaving, ready]})) == ["10.0.0.3:8081"]
 
 
 def endpoint(address: str, **conditions: bool | None) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""Endpoints that move between slices, on a clock of the test's own."""
+
+from typing import Any
+
+from discovery.resolvers._moves import Moves
+from discovery.resolvers._slices import Slices
+
+Hosts = dict[str, list[str]]
+
+
+def slices(hosts: Hosts, port: int = 80, **conditions: bool) -> Slices:
+    """A slice for each name, with these addresses."""
+    items: list[dict[str, Any]] = [
+        {
+            "metadata": {"name": name},
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "port": port}],
+            "endpoints": [{"addresses": [host], "conditions": conditions} for host in listed],
+        }
+        for name, listed in hosts.items()
+    ]
+    return Slices.listed({"metadata": {"resourceVersion": "1"}, "items": items})
+
+
+def served(moves: Moves, now: float) -> list[str]:
+    return [each.host for each in moves.slices(now).snapshot("http").endpoints]
+
+
+def test_an_endpoint_that_moves_neither_doubles_nor_vanishes() -> None:
+    moves = Moves(hold_s=0.02)
+    moves.take(slices({"a": ["10.0.0.1", "10.0.0.2"], "b": []}), 1.0)
+    moves.take(slices({"a": ["10.0.0.1"], "b": []}), 2.0)
+    assert served(moves, 2.0) == ["10.0.0.1", "10.0.0.2"]
+    moves.take(slices({"a": ["10.0.0.1"], "b": ["10.0.0.2"]}), 2.01)
+    assert served(moves, 2.01) == ["10.0.0.1", "10.0.0.2"]
+    assert moves.left_s(2.01) is None
+
+
+def test_one_that_is_gone_is_let_go_when_the_time_is_over() -> None:
+    moves = Moves(hold_s=0.02)
+    moves.take(slices({"a": ["10.0.0.1", "10.0.0.2"]}), 1.0)
+    assert moves.left_s(1.0) is None
+    moves.take(slices({"a": ["10.0.0.1"]}), 2.0)
+    moves.take(slices({"a": ["10.0.0.1", "10.0.0.3"]}), 2.015)
+    left_s = moves.left_s(2.015)
+    assert left_s is not None
+    assert abs(left_s - 0.005) < 1e-9
+    assert served(moves, 2.019) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    assert served(moves, 2.021) == ["10.0.0.1", "10.0.0.3"]
+    assert moves.left_s(2.021) is None
+
+
+def test_what_is_new_or_no_longer_ready_is_passed_on_at_once() -> None:
+    moves = Moves(hold_s=0.02)
+    moves.take(slices({"a": ["10.0.0.1"]}), 1.0)
+    moves.take(slices({"a": ["10.0.0.1", "10.0.0.2"]}), 2.0)
+    assert served(moves, 2.0) == ["10.0.0.1", "10.0.0.2"]
+    moves.take(slices({"a": ["10.0.0.1", "10.0.0.2"]}, ready=False), 3.0)
+    assert served(moves, 3.0) == []
+    assert moves.left_s(3.0) is None
+
+
+def test_a_slice_that_is_deleted_is_held_as_its_endpoints_are() -> None:
+    moves = Moves(hold_s=0.02)
+    moves.take(slices({"a": ["10.0.0.1"]}), 1.0)
+    moves.take(slices({}), 2.0)
+    assert served(moves, 2.0) == ["10.0.0.1"]
+    assert served(moves, 2.03) == []
+
+
+def test_a_new_port_of_an_address_is_not_a_move() -> None:
+    moves = Moves(hold_s=0.02)
+    moves.take(slices({"a": ["10.0.0.1"]}), 1.0)
+    moves.take(slices({"a": ["10.0.0.1"]}, port=90), 2.0)
+    assert [each.port for each in moves.slices(2.0).snapshot("http").endpoints] == [90]
