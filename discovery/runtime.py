@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from discovery.model import Snapshot
-from discovery.resolvers import Resolver
+from discovery.resolvers import Resolver, ResolverError
 
 _log = logging.getLogger("discovery")
 
@@ -107,9 +107,10 @@ class Watch:
                     self._deliver(snapshot)
             except Exception as error:  # noqa: BLE001 - resolvers are plug-ins: whatever one raises is told and tried again
                 self._failed(error)
+                least_s = error.retry_after_s if isinstance(error, ResolverError) else None
             else:
                 return  # a resolver whose set never changes has said it all
-            await asyncio.sleep(self._backoff.delay_s())
+            await asyncio.sleep(max(self._backoff.delay_s(), least_s or 0.0))
 
     def _deliver(self, snapshot: Snapshot) -> None:
         if self.error is not None:

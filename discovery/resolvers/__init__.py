@@ -9,6 +9,17 @@ from typing import Self
 from discovery.model import Snapshot, Target
 
 
+class ResolverError(Exception):
+    """Raised by a resolver's `watch` where it knows when to try again.
+
+    retry_after_s  seconds to wait at least; None leaves it to the backoff
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class Resolver(ABC):
     """A source of endpoint sets.
 

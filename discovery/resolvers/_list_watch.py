@@ -9,27 +9,32 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
+from discovery.resolvers import ResolverError
 from discovery.resolvers._credentials import Access
 from discovery.resolvers._slices import Object, Slices
 
 # Longer than the interval of the server's bookmarks (60 s), which come on a healthy idle watch too.
 READ_TIMEOUT_S = 75.0
+PAGE = "500"
+"""Objects in a page of a list, as client-go has it."""
 LONGEST_LINE = 32 * 2**20
 """Bytes. etcd refuses objects over 1.5 MiB; a line longer than this comes from something else."""
 
 
-class ApiError(Exception):
+class ApiError(ResolverError):
     """The API server refused, or answered with something that is not its protocol."""
 
 
 class _Expired(Exception):
-    """The version that we asked for is no longer kept (410)."""
+    """The server does not have the version that we asked for: no longer (410), or not yet (etcd was restored)."""
 
 
 async def slices_of(access: Access, namespace: str, service: str) -> AsyncGenerator[Slices, None]:
@@ -42,9 +47,10 @@ async def slices_of(access: Access, namespace: str, service: str) -> AsyncGenera
     async with httpx.AsyncClient(base_url=access.url, verify=access.tls(), timeout=timeout, trust_env=False) as client:
         api = _Api(client, access, namespace, service)
         version = "0"  # any version: the server may answer from its cache
+        slices = listed = Slices()
         while True:
             try:
-                slices = await api.list(version)
+                slices = listed = await api.list(version)
                 yield slices
                 while True:
                     async with contextlib.aclosing(api.watch(slices.version)) as events:
@@ -53,6 +59,8 @@ async def slices_of(access: Access, namespace: str, service: str) -> AsyncGenera
                             if slices.by_name is not before.by_name:
                                 yield slices
             except _Expired:
+                if not version and slices is listed:
+                    raise ApiError(f"the version of the newest list has expired at once, at {access.url}") from None
                 version = ""  # the newest, from etcd itself: the cache may be what is behind
 
 
@@ -67,11 +75,30 @@ class _Api:
         self._who = f"endpointslices in namespace {namespace!r}"
 
     async def list(self, version: str) -> Slices:
-        query = {"resourceVersion": version} if version else {}
+        """All slices at `version` or newer, page by page; "" is the newest there is."""
+        query = {"limit": PAGE, "resourceVersion": version} if version else {"limit": PAGE}
+        items: list[Object] = []
+        while True:
+            try:
+                body = await self._page(query)
+            except _Expired:
+                if "continue" not in query:
+                    raise
+                # It took too long from page to page: everything at once.
+                query, items = {}, []
+                continue
+            items += body.get("items") or ()
+            rest = body["metadata"].get("continue")
+            if not rest:
+                return Slices.listed({"metadata": body["metadata"], "items": items})
+            query = {"limit": PAGE, "continue": rest}
+
+    async def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
         response = await self._client.send(self._request(query))
         if response.status_code != 200:
-            raise self._error("list", response.status_code, _message(response.content))
-        return Slices.listed(response.json())
+            raise self._error("list", response.status_code, response.content, response.headers)
+        body: dict[str, Any] = response.json()
+        return body
 
     async def watch(
         self,
@@ -92,12 +119,11 @@ class _Api:
         response = await self._client.send(self._request(query), stream=True)
         try:
             if response.status_code != 200:
-                raise self._error("watch", response.status_code, _message(await response.aread()))
+                raise self._error("watch", response.status_code, await response.aread(), response.headers)
             async for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    status = event["object"]
-                    raise self._error("watch", status.get("code") or 500, status.get("message") or "")
+                    raise self._error("watch", event["object"].get("code") or 500, json.dumps(event["object"]).encode())
                 events += 1
                 yield event
         finally:
@@ -115,11 +141,16 @@ class _Api:
             extensions={"sni_hostname": server_name} if server_name else {},
         )
 
-    def _error(self, verb: str, status: int, message: str) -> Exception:
-        if status == 410:
+    def _error(
+        self, verb: str, status: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Exception:
+        message = _message(body)
+        if status == 410 or "Too large resource version" in message:
             return _Expired()
         advice = f" (the service account needs a Role with list and watch on {self._who})" if status == 403 else ""
-        return ApiError(f"cannot {verb} {self._who}: {status} {message}{advice}")
+        text = f"cannot {verb} {self._who}: {status} {message}{advice}"
+        after = headers.get("retry-after", "")
+        return ApiError(text, retry_after_s=float(after) if re.fullmatch(r"[0-9]{1,4}", after) else None)
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -20,11 +20,9 @@ from discovery.resolvers.kubernetes import KubernetesResolver
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
 
 
-def status(code: int, message: str) -> bytes:
-    return (
-        f"HTTP/1.1 {code} x\r\nconnection: close\r\n\r\n".encode()
-        + json.dumps({"kind": "Status", "code": code, "message": message}).encode()
-    )
+def status(code: int, message: str, header: str = "x: y") -> bytes:
+    body = json.dumps({"kind": "Status", "code": code, "message": message})
+    return f"HTTP/1.1 {code} x\r\nconnection: close\r\n{header}\r\n\r\n{body}".encode()
 
 
 def item(version: int, *hosts: str, name: str = "echo-1", **metadata: Any) -> dict[str, Any]:
@@ -36,8 +34,9 @@ def item(version: int, *hosts: str, name: str = "echo-1", **metadata: Any) -> di
     }
 
 
-def listing(version: int, *items: dict[str, Any]) -> bytes:
-    return OK + json.dumps({"metadata": {"resourceVersion": str(version)}, "items": items}).encode()
+def listing(version: int, *items: dict[str, Any], rest: str = "") -> bytes:
+    metadata = {"resourceVersion": str(version), "continue": rest}
+    return OK + json.dumps({"metadata": metadata, "items": items}).encode()
 
 
 def event(kind: str, item: dict[str, Any]) -> bytes:
@@ -126,7 +125,11 @@ async def test_a_list_then_a_set_for_each_event() -> None:
             ["10.0.0.2", "10.0.0.3"],
             ["10.0.0.3"],
         ]
-    assert script.queries[0] == {"labelSelector": "kubernetes.io/service-name=echo", "resourceVersion": "0"}
+    assert script.queries[0] == {
+        "labelSelector": "kubernetes.io/service-name=echo",
+        "resourceVersion": "0",
+        "limit": "500",
+    }
     assert script.queries[1].items() >= {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "5"}.items()
     assert 300 <= int(script.queries[1]["timeoutSeconds"]) <= 600
     assert all(b"authorization: Bearer secret" in head for head in script.headers)
@@ -157,6 +160,49 @@ async def test_an_expired_version_is_answered_with_a_new_list_in_one_step(expire
     # From the cache at first; after an expiry from etcd, since the cache may be what is behind.
     assert script.queries[0]["resourceVersion"] == "0"
     assert "resourceVersion" not in script.queries[2]
+
+
+async def test_a_list_is_followed_page_by_page() -> None:
+    script = Script(
+        listing(5, item(3, "10.0.0.1"), rest="more"),
+        listing(5, item(4, "10.0.0.2", name="echo-2"), rest="yet more"),
+        listing(5, item(4, "10.0.0.3", name="echo-3")),
+    )
+    async with script.followed() as hosts:
+        assert await hosts() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    assert [query.get("continue") for query in script.queries[:3]] == [None, "more", "yet more"]
+    assert all("resourceVersion" not in query for query in script.queries[1:3])
+
+
+async def test_a_page_that_has_expired_is_answered_with_one_full_list() -> None:
+    script = Script(
+        listing(5, item(3, "10.0.0.1"), rest="more"), status(410, "too slow"), listing(9, item(8, "10.0.0.7"))
+    )
+    async with script.followed() as hosts:
+        assert await hosts() == ["10.0.0.7"]
+    assert script.queries[2] == {"labelSelector": "kubernetes.io/service-name=echo"}
+
+
+async def test_a_version_that_the_server_does_not_have_yet_is_answered_with_the_newest() -> None:
+    script = Script(status(504, "Too large resource version: 9, current: 5"), listing(5, item(3, "10.0.0.1")))
+    async with script.followed() as hosts:
+        assert await hosts() == ["10.0.0.1"]
+    assert "resourceVersion" not in script.queries[1]
+
+
+async def test_a_version_that_expires_at_once_again_and_again_is_an_error_and_no_busy_loop() -> None:
+    script = Script(listing(5), EXPIRED, listing(6), EXPIRED)
+    async with script.followed() as hosts:
+        assert [await hosts() for _ in range(2)] == [[], []]
+        with pytest.raises(ApiError, match="has expired at once"):
+            await hosts()
+
+
+async def test_the_server_may_say_when_to_come_back() -> None:
+    async with Script(status(429, "busy", "retry-after: 7")).followed() as hosts:
+        with pytest.raises(ApiError, match="429 busy") as raised:
+            await hosts()
+    assert raised.value.retry_after_s == 7
 
 
 async def test_lines_end_at_newlines_and_nowhere_else() -> None:

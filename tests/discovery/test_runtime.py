@@ -1,0 +1,93 @@
+"""The backoff, on a clock of the test's own, and what a watch does with errors."""
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from discovery import Balancer, Endpoint, Snapshot
+from discovery.resolvers import Resolver, ResolverError
+from discovery.runtime import Backoff
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_delays_double_to_their_longest_with_full_jitter() -> None:
+    clock = Clock()
+    backoff = Backoff(random=lambda: 0.5, clock=clock)
+    delays = []
+    for _ in range(8):
+        backoff.started()
+        delays.append(backoff.delay_s())
+    assert delays == pytest.approx([0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15.0, 15.0])
+
+
+def test_two_minutes_of_health_are_a_new_beginning() -> None:
+    clock = Clock()
+    backoff = Backoff(random=lambda: 1.0, clock=clock)
+    for _ in range(5):
+        backoff.started()
+        backoff.delay_s()
+    backoff.started()
+    clock.now += 121
+    assert backoff.delay_s() == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ten_minutes_of_refusal_cost_few_attempts(seed: int) -> None:
+    clock = Clock()
+    backoff = Backoff(random=random.Random(seed).random, clock=clock)
+    attempts = 0
+    while clock.now < 600:
+        backoff.started()
+        attempts += 1
+        clock.now += backoff.delay_s()
+    assert attempts / 600 <= 0.3
+
+
+class Failing(Resolver):
+    """Raises what it is given, one error for each watch, then works."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.watched = 0
+
+    async def watch(self) -> AsyncIterator[Snapshot]:
+        self.watched += 1
+        yield Snapshot((Endpoint("10.0.0.1", 80 + self.watched),))
+        if self._errors:
+            raise self._errors.pop(0)
+        await asyncio.Event().wait()
+
+    def __repr__(self) -> str:
+        return "failing"
+
+
+def test_each_change_of_an_error_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "discovery")
+    resolver = Failing(OSError("no route"), ResolverError("busy", retry_after_s=0.0))
+    with Balancer(resolver=resolver) as balancer:
+        changed = threading.Event()
+        with balancer.listening(changed.set):
+            balancer.start()
+            while [each.endpoint.port for each in balancer.snapshot().endpoints] != [83]:
+                changed.wait()
+                changed.clear()
+        assert balancer.snapshot().source == "ok"
+    assert [record.getMessage() for record in caplog.records] == [
+        "failing: resolving failed and is tried again: no route",
+        "failing: resolving works again",
+        "failing: resolving failed and is tried again: busy",
+        "failing: resolving works again",
+    ]
