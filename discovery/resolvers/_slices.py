@@ -9,6 +9,7 @@ from typing import Any
 from discovery.model import Endpoint, Snapshot
 
 Object = Mapping[str, Any]
+Placed = dict[tuple[str, int], Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class _Slice:
     ready: tuple[Endpoint, ...]
     leaving: tuple[Endpoint, ...]
     hosts: frozenset[str]
+    _placed: dict[tuple[int, bool], Placed] = field(default_factory=dict, compare=False, repr=False)
+
+    def on(self, port: int, *, ready: bool) -> Placed:
+        """The ready or the leaving endpoints on a port, by address. Kept, since of many slices few change at a time."""
+        key = (port, ready)
+        if key not in self._placed:
+            chosen = sorted(self.ready if ready else self.leaving, key=lambda each: each.host)
+            self._placed[key] = {(each.host, port): replace(each, port=port) for each in chosen}
+        return self._placed[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +74,7 @@ class Slices:
         The ready ones; where there is none, those that terminate and still serve, as kube-proxy has it (KEP-1669).
         """
         usable = [(each, chosen) for each in self.by_name.values() if (chosen := _choose(each.ports, port))]
-        endpoints = _joined((each.family, chosen, each.ready) for each, chosen in usable) or _joined(
-            (each.family, chosen, each.leaving) for each, chosen in usable
-        )
+        endpoints = _joined(usable, ready=True) or _joined(usable, ready=False)
         return Snapshot(endpoints, self.version, note="" if endpoints else self._why_empty(port, bool(usable)))
 
     def left_in(self, newer: Slices) -> Iterator[tuple[str, Slices]]:
@@ -140,17 +148,15 @@ def _endpoint(host: str, item: Object) -> Endpoint:
     )
 
 
-def _joined(parts: Iterable[tuple[str, _Port, tuple[Endpoint, ...]]]) -> tuple[Endpoint, ...]:
+def _joined(usable: Iterable[tuple[_Slice, _Port]], *, ready: bool) -> tuple[Endpoint, ...]:
     """The endpoints of several slices, each address and port once, in the order of their addresses."""
-    found = [part for part in parts if part[2]]
+    found = [(each.family, placed) for each, port in usable if (placed := each.on(port.number, ready=ready))]
     # A pod of a dual-stack Service is in a slice of each family: one family, so that it counts once.
-    family = min((family for family, _, _ in found), default="")
-    endpoints = {
-        (endpoint.host, port.number): replace(endpoint, port=port.number)
-        for of_family, port, endpoints in found
-        if of_family == family
-        for endpoint in endpoints
-    }
+    family = min((family for family, _ in found), default="")
+    endpoints: Placed = {}
+    for of_family, placed in found:
+        if of_family == family:
+            endpoints.update(placed)
     return tuple(endpoints[address] for address in sorted(endpoints))
 
 
