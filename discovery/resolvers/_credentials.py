@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from discovery.resolvers._proxy import proxy_for
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
+
+T = TypeVar("T")
+
+PLUGIN_TIMEOUT_S = 60.0
+"""For a credential plug-in, which may have to ask a person."""
 
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -28,8 +37,16 @@ class Access:
     def url(self) -> str:
         return str(self.configuration.host)
 
+    @property
+    def proxy(self) -> str | None:
+        """The kubeconfig's `proxy-url`, else that of the environment, less what NO_PROXY excepts."""
+        return proxy_for(self.url, self.configuration.proxy, self.configuration.no_proxy)
+
     def headers(self) -> dict[str, str]:
-        """Those of the next request. Asked for each time, since the loaders renew tokens that expire."""
+        """Those of the next request. Asked for each time, since the loaders renew tokens that expire.
+
+        It may block: renewing may read a file, or run a credential plug-in.
+        """
         bearer = self.configuration.auth_settings().get("BearerToken")
         return {bearer["key"]: bearer["value"]} if bearer and bearer["value"] else {}
 
@@ -65,6 +82,17 @@ def load(configuration: Configuration | None = None) -> Access:
         _, context = config.list_kube_config_contexts(file)
         return Access(configuration, context["context"].get("namespace") or "default")
     return Access(configuration, _own_namespace())
+
+
+async def in_time(blocking: Callable[[], T]) -> T:
+    """Run what may run a credential plug-in off the loop, and not for ever; raises TimeoutError that says so."""
+    try:
+        async with asyncio.timeout(PLUGIN_TIMEOUT_S):
+            return await asyncio.to_thread(blocking)
+    except TimeoutError:
+        raise TimeoutError(
+            f"the credentials were not there within {PLUGIN_TIMEOUT_S:g} s (a plug-in that hangs?)"
+        ) from None
 
 
 def _own_namespace() -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from discovery.resolvers import ResolverError
-from discovery.resolvers._credentials import Access
+from discovery.resolvers._credentials import Access, in_time
 from discovery.resolvers._slices import Object, Slices
 
 # Longer than the interval of the server's bookmarks (60 s), which come on a healthy idle watch too.
@@ -44,7 +44,9 @@ async def slices_of(access: Access, namespace: str, service: str) -> AsyncGenera
     again with a list, whose result replaces the set in one step.
     """
     timeout = httpx.Timeout(10.0, read=READ_TIMEOUT_S)
-    async with httpx.AsyncClient(base_url=access.url, verify=access.tls(), timeout=timeout, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=access.url, verify=access.tls(), proxy=access.proxy, timeout=timeout, trust_env=False
+    ) as client:
         api = _Api(client, access, namespace, service)
         version = "0"  # any version: the server may answer from its cache
         slices = listed = Slices()
@@ -94,7 +96,7 @@ class _Api:
             query = {"limit": PAGE, "continue": rest}
 
     async def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
-        response = await self._client.send(self._request(query))
+        response = await self._client.send(await self._request(query))
         if response.status_code != 200:
             raise self._error("list", response.status_code, response.content, response.headers)
         body: dict[str, Any] = response.json()
@@ -116,7 +118,7 @@ class _Api:
             "timeoutSeconds": str(300 + int(random() * 300)),
         }
         began, events = clock(), 0
-        response = await self._client.send(self._request(query), stream=True)
+        response = await self._client.send(await self._request(query), stream=True)
         try:
             if response.status_code != 200:
                 raise self._error("watch", response.status_code, await response.aread(), response.headers)
@@ -131,13 +133,13 @@ class _Api:
         if not events and clock() - began < 1.0:
             raise ApiError(f"the watch of {self._who} was closed at once and without an event")
 
-    def _request(self, query: Mapping[str, str]) -> httpx.Request:
+    async def _request(self, query: Mapping[str, str]) -> httpx.Request:
         server_name = self._access.configuration.tls_server_name
         return self._client.build_request(
             "GET",
             self._path,
             params={**self._selector, **query},
-            headers=self._access.headers(),
+            headers=await in_time(self._access.headers),
             extensions={"sni_hostname": server_name} if server_name else {},
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.util
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Self
@@ -64,7 +65,7 @@ class KubernetesResolver(Resolver):
                 yield slices.snapshot(self._port)
 
     async def _slices(self) -> AsyncIterator[Slices]:
-        access = await asyncio.to_thread(credentials.load, self._config)
+        access = await credentials.in_time(functools.partial(credentials.load, self._config))
         async for slices in slices_of(access, self._name.namespace or access.namespace, self._name.service):
             yield slices
 

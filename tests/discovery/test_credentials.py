@@ -1,5 +1,6 @@
 """Where the API server is and who we are there, as the official package's loaders find it."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_a_given_configuration_is_taken_as_it_is(kubeconfig: Path) -> None:
     given.host = "https://10.0.0.1"
     access = credentials.load(given)
     assert (access.configuration, access.url, access.headers()) == (given, "https://10.0.0.1", {})
+
+
+async def test_a_plug_in_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "PLUGIN_TIMEOUT_S", 0.01)
+    released = threading.Event()
+    try:
+        with pytest.raises(TimeoutError, match=r"not there within 0.01 s \(a plug-in that hangs"):
+            await credentials.in_time(released.wait)
+    finally:
+        released.set()
