@@ -18,6 +18,7 @@ from discovery.node import Lease
 from discovery.policies import Policy
 from discovery.pool import Connector, Pool
 from discovery.resolvers import Resolver
+from discovery.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,20 @@ class Balancer:
             source=self._source(watch),
             error=watch.error if watch else None,
         )
+
+    def subscribe(self, listener: Callable[[State], object]) -> Subscription[State]:
+        """Call `listener` with the state now and after each change, on a thread of its own, until the result's `close`.
+
+        The last state is that of the closed balancer. A listener that is slow misses what came meanwhile, and sees
+        the newest. Begins to resolve, as a pick does.
+        """
+        self.start()
+
+        def read() -> tuple[State, bool]:
+            state = self.snapshot()
+            return state, state.source == "closed"
+
+        return Subscription(self._pool.listening, read, listener)
 
     def listening(self, listener: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
         """While the block runs, call `listener` after each change, on any thread; it must not wait. For adapters."""

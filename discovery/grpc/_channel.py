@@ -60,7 +60,6 @@ class _Channel(rules.MakesCalls, grpc.Channel):
     def close(self) -> None:
         self._balancer.close()
         self._connector.closed()
-        self._connectivity.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,12 +3,23 @@
 import asyncio
 import gc
 import os
+import queue
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
-from discovery import Balancer, Closed, Endpoint, InvalidTarget, NoEndpoints, ResolutionFailed, Snapshot, Unresolved
+from discovery import (
+    Balancer,
+    Closed,
+    Endpoint,
+    InvalidTarget,
+    NoEndpoints,
+    ResolutionFailed,
+    Snapshot,
+    State,
+    Unresolved,
+)
 from discovery.testing import ManualResolver
 
 A, B = Endpoint("10.0.0.1", 80), Endpoint("10.0.0.2", 80)
@@ -136,6 +147,47 @@ def test_close_wakes_those_who_wait() -> None:
     balancer.close()
     waiting.join()
     assert len(raised) == 1
+
+
+def test_a_subscriber_is_told_of_each_change_until_the_end() -> None:
+    told: queue.SimpleQueue[State] = queue.SimpleQueue()
+    resolver = ManualResolver()
+    with Balancer(resolver=resolver) as balancer:
+        balancer.subscribe(told.put)
+        assert told.get().source == "pending"
+        resolver.update(A, B)
+        assert [each.endpoint for each in told.get().endpoints] == [A, B]
+        resolver.fail(OSError("no route"))
+        assert told.get().error == "no route"
+    assert told.get().source == "closed"
+
+
+def test_a_slow_subscriber_holds_up_nobody_and_sees_the_newest(caplog: pytest.LogCaptureFixture) -> None:
+    told: queue.SimpleQueue[State] = queue.SimpleQueue()
+    busy, go_on = threading.Event(), threading.Event()
+
+    def listen(state: State) -> None:
+        told.put(state)
+        busy.set()
+        go_on.wait()
+        raise ValueError("oops")
+
+    resolver = ManualResolver(A)
+    with Balancer(resolver=resolver) as balancer:
+        balancer.pick().done()
+        subscription = balancer.subscribe(listen)
+        busy.wait()
+        changed = threading.Event()
+        for endpoints in ((A, B), (B,)):
+            changed.clear()
+            with balancer.listening(changed.set):
+                resolver.update(*endpoints)
+                changed.wait()
+        go_on.set()
+        assert [each.endpoint for each in told.get().endpoints] == [A]
+        assert [each.endpoint for each in told.get().endpoints] == [B]
+        subscription.close()
+    assert "oops" in caplog.text
 
 
 def test_a_balancer_that_is_dropped_unclosed_ends_its_watch() -> None:
