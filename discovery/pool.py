@@ -79,9 +79,9 @@ class Pool:
             if self.closed:
                 return
             before = self._nodes
-            self._snapshot = snapshot
             self._nodes = {(each.host, each.port): self._node(each, before) for each in snapshot.endpoints}
             left = [node for address, node in before.items() if address not in self._nodes]
+            self._snapshot = snapshot
             self._leaving.update(left)
             self._publish()
             # Only now, so that a pick that finds its node draining finds a newer picker too.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from discovery.model import Endpoint, Snapshot
+from discovery.model import Endpoint, Snapshot, port_number
 
 Object = Mapping[str, Any]
 Placed = dict[tuple[str, int], Endpoint]
@@ -108,14 +109,16 @@ def _version(item: Object) -> str:
 
 
 def _parse(item: Object) -> _Slice:
+    """Raises ValueError, TypeError or KeyError where it is not an EndpointSlice."""
+    family = item.get("addressType")
+    # FQDN slices are deprecated, and no address that could be connected to.
+    items = item.get("endpoints") or () if family in {"IPv4", "IPv6"} else ()
     # Where there are several addresses they are fungible, and consumers are told to use the first.
-    found = [(each["addresses"][0], each) for each in item.get("endpoints") or () if each.get("addresses")]
-    if item.get("addressType") == "FQDN":
-        found = []
+    found = [(_address(each["addresses"][0]), each) for each in items if each.get("addresses")]
     return _Slice(
-        family=item.get("addressType") or "",
+        family=str(family),
         ports=tuple(
-            _Port(port.get("name") or "", port["port"])
+            _Port(str(port.get("name") or ""), port_number(str(port["port"])))
             for port in item.get("ports") or ()
             if port.get("port") and (port.get("protocol") or "TCP") == "TCP"
         ),
@@ -129,6 +132,13 @@ def _parse(item: Object) -> _Slice:
     )
 
 
+def _address(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not an address")
+    ipaddress.ip_address(value)
+    return value
+
+
 def _is(endpoint: Object, condition: str, *, default: bool) -> bool:
     """A condition; the API's documentation of EndpointConditions says what one that is absent or null counts as."""
     value = (endpoint.get("conditions") or {}).get(condition)
@@ -140,11 +150,11 @@ def _endpoint(host: str, item: Object) -> Endpoint:
     return Endpoint(
         host=host,
         port=0,
-        name=(item.get("targetRef") or {}).get("name") or "",
-        zone=item.get("zone") or "",
-        node=item.get("nodeName") or "",
-        for_zones=tuple(hint["name"] for hint in hints.get("forZones") or ()),
-        for_nodes=tuple(hint["name"] for hint in hints.get("forNodes") or ()),
+        name=str((item.get("targetRef") or {}).get("name") or ""),
+        zone=str(item.get("zone") or ""),
+        node=str(item.get("nodeName") or ""),
+        for_zones=tuple(str(hint["name"]) for hint in hints.get("forZones") or ()),
+        for_nodes=tuple(str(hint["name"]) for hint in hints.get("forNodes") or ()),
     )
 
 

@@ -1,112 +1,15 @@
 """The watch against a server that answers as a script says: every way in which a stream can end."""
 
-import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from kubernetes.client import Configuration
 
 from discovery import Balancer
 from discovery.resolvers import _list_watch
-from discovery.resolvers._credentials import Access
-from discovery.resolvers._list_watch import ApiError, slices_of
+from discovery.resolvers._list_watch import ApiError
 from discovery.resolvers._service_name import ServiceName
 from discovery.resolvers.kubernetes import KubernetesResolver
-
-OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
-
-
-def status(code: int, message: str, header: str = "x: y") -> bytes:
-    body = json.dumps({"kind": "Status", "code": code, "message": message})
-    return f"HTTP/1.1 {code} x\r\nconnection: close\r\n{header}\r\n\r\n{body}".encode()
-
-
-def item(version: int, *hosts: str, name: str = "echo-1", **metadata: Any) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "resourceVersion": str(version), **metadata},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [host]} for host in hosts],
-        "ports": [{"name": "http", "port": 80}],
-    }
-
-
-def listing(version: int, *items: dict[str, Any], rest: str = "") -> bytes:
-    metadata = {"resourceVersion": str(version), "continue": rest}
-    return OK + json.dumps({"metadata": metadata, "items": items}).encode()
-
-
-def event(kind: str, item: dict[str, Any]) -> bytes:
-    return json.dumps({"type": kind, "object": item}, ensure_ascii=False).encode() + b"\n"
-
-
-EXPIRED = OK + event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
-
-
-class Script:
-    """A server that gives its answers in order, one per request, and records the queries."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self._answers = list(answers)
-        self.queries: list[dict[str, str]] = []
-        self.headers: list[bytes] = []
-        self._connected = 0
-        self._left = asyncio.Event()
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connected += 1
-        try:
-            await self._answer(reader, writer)
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-            self._connected -= 1
-            self._left.set()
-
-    async def _all_left(self) -> None:
-        while self._connected:
-            self._left.clear()
-            await self._left.wait()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.headers.append(head)
-        query = parse_qs(urlsplit(head.split()[1].decode()).query)
-        self.queries.append({name: values[0] for name, values in query.items()})
-        if self._answers:
-            writer.write(self._answers.pop(0))
-            await writer.drain()
-        else:  # the script is over: an open stream without events
-            writer.write(OK)
-            await reader.read()
-
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[Configuration]:
-        """Yields the configuration of a client."""
-        server = await asyncio.start_server(self.answer, "127.0.0.1", 0)
-        configuration = Configuration()
-        configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        configuration.api_key["authorization"] = "Bearer secret"
-        async with server:
-            yield configuration
-            await self._all_left()
-
-    @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[Callable[[], Any]]:
-        """Yields a function that gives the hosts of the next set."""
-        async with (
-            self.serving() as configuration,
-            contextlib.aclosing(slices_of(Access(configuration, "default"), "shop", "echo")) as sets,
-        ):
-
-            async def hosts() -> list[str]:
-                return [each.host for each in (await anext(sets)).snapshot("http").endpoints]
-
-            yield hosts
+from tests.discovery.api_stand_in import EXPIRED, OK, Script, event, item, listing, status
 
 
 async def test_a_list_then_a_set_for_each_event() -> None:

@@ -1,41 +1,11 @@
 """EndpointSlices to snapshots: recorded courses of events, and the cases that they do not have."""
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from discovery.resolvers._slices import Slices
-
-RECORDINGS = Path(__file__).parents[1] / "data" / "kubernetes"
-
-
-def recorded(name: str) -> Iterator[tuple[str, Any]]:
-    """The steps, lists and events of a recording, in their order."""
-    for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines():
-        entry = json.loads(line)
-        if entry.get("request") == "LIST":
-            yield "list", json.loads(entry["body"])
-        elif "line" in entry:
-            yield "event", json.loads(entry["line"])
-
-
-def expected(objects: dict[str, Any], port: str) -> set[tuple[str, int]]:
-    """A model of few lines: what the set must be, given the slices as they are."""
-    found = [
-        (item["addressType"], endpoint["addresses"][0], number["port"], endpoint.get("conditions") or {})
-        for item in objects.values()
-        for number in item["ports"] or []
-        if (number.get("name") or "") == port and number.get("protocol") == "TCP" and number.get("port")
-        for endpoint in item["endpoints"] or []
-        if item["addressType"] != "FQDN"
-    ]
-    ready = [each for each in found if each[3].get("ready") is not False]
-    leaving = [each for each in found if each[3].get("serving") is not False and each[3].get("terminating")]
-    chosen = ready or leaving
-    return {(host, number) for family, host, number, _ in chosen if family == min(each[0] for each in chosen)}
+from tests.discovery.recordings import after, expected, recorded
 
 
 @pytest.mark.parametrize(
@@ -53,14 +23,9 @@ def test_after_each_recorded_event_the_set_is_what_the_slices_say(name: str, por
     for kind, body in recorded(name):
         if kind == "list":
             slices = Slices.listed(body)
-            objects = {item["metadata"]["name"]: item for item in body["items"]}
         elif body["type"] != "ERROR":
             slices = slices.after(body)
-            item = body["object"]
-            if body["type"] == "DELETED":
-                del objects[item["metadata"]["name"]]
-            elif body["type"] != "BOOKMARK":
-                objects[item["metadata"]["name"]] = item
+        objects = after(objects, kind, body)
         snapshot = slices.snapshot(port)
         assert {(each.host, each.port) for each in snapshot.endpoints} == expected(objects, port)
         assert snapshot.version == slices.version

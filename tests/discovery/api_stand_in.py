@@ -1,0 +1,115 @@
+"""An API server that answers as a test says, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from kubernetes.client import Configuration
+
+from discovery.resolvers._credentials import Access
+from discovery.resolvers._list_watch import slices_of
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
+
+
+def status(code: int, message: str, header: str = "x: y") -> bytes:
+    body = json.dumps({"kind": "Status", "code": code, "message": message})
+    return f"HTTP/1.1 {code} x\r\nconnection: close\r\n{header}\r\n\r\n{body}".encode()
+
+
+def item(version: int, *hosts: str, name: str = "echo-1", **metadata: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "resourceVersion": str(version), **metadata},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [host]} for host in hosts],
+        "ports": [{"name": "http", "port": 80}],
+    }
+
+
+def listing(version: int, *items: dict[str, Any], rest: str = "") -> bytes:
+    metadata = {"resourceVersion": str(version), "continue": rest}
+    return OK + json.dumps({"metadata": metadata, "items": items}).encode()
+
+
+def event(kind: str, item: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": item}, ensure_ascii=False).encode() + b"\n"
+
+
+EXPIRED = OK + event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
+
+
+class StandIn(ABC):
+    """Serves while it is needed, and records what it was asked."""
+
+    def __init__(self) -> None:
+        self.queries: list[dict[str, str]] = []
+        self.headers: list[bytes] = []
+        self._connected = 0
+        self._left = asyncio.Event()
+
+    @abstractmethod
+    async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request; the connection is closed afterwards."""
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[Configuration]:
+        """Yields the configuration of a client."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        configuration = Configuration()
+        configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        configuration.api_key["authorization"] = "Bearer secret"
+        async with server:
+            yield configuration
+            while self._connected:
+                self._left.clear()
+                await self._left.wait()
+
+    @contextlib.asynccontextmanager
+    async def followed(self) -> AsyncIterator[Callable[[], Any]]:
+        """Yields a function that gives the hosts of the next set."""
+        async with (
+            self.serving() as configuration,
+            contextlib.aclosing(slices_of(Access(configuration, "default"), "shop", "echo")) as sets,
+        ):
+
+            async def hosts() -> list[str]:
+                return [each.host for each in (await anext(sets)).snapshot("http").endpoints]
+
+            yield hosts
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected += 1
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.headers.append(head)
+            query = {name: values[0] for name, values in parse_qs(urlsplit(head.split()[1].decode()).query).items()}
+            self.queries.append(query)
+            await self.answer(query, reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            self._connected -= 1
+            self._left.set()
+
+
+class Script(StandIn):
+    """Gives its answers in order, one per request; after the last, an open stream without events."""
+
+    def __init__(self, *answers: bytes) -> None:
+        super().__init__()
+        self._answers = list(answers)
+
+    async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._answers:
+            writer.write(self._answers.pop(0))
+            await writer.drain()
+        else:
+            writer.write(OK)
+            await reader.read()
