@@ -94,6 +94,17 @@ class Pool:
             if not self.closed:
                 self._offer(_Refusal(ResolutionFailed, why) if self._snapshot is None else self._picker)
 
+    def expire(self, why: str) -> None:
+        """The resolver has failed for too long: what is known is no longer to be trusted, and its endpoints drain."""
+        with self._lock:
+            if not self.closed and self._snapshot is not None:
+                left, self._nodes = tuple(self._nodes.values()), {}
+                self._snapshot, self._offered = None, ()
+                self._leaving.update(left)
+                self._offer(_Refusal(ResolutionFailed, why))
+                for node in left:
+                    node.drain()
+
     def close(self) -> None:
         """Refuse every pick from now on and close all connections."""
         with self._lock:

@@ -40,6 +40,9 @@ class Sink(Protocol):
     def fail(self, why: str) -> None:
         """The resolver failed; it will be tried again."""
 
+    def expire(self, why: str) -> None:
+        """It has failed for longer than it may; `fail` was called before."""
+
 
 class Backoff:
     """Delays before the next try: exponential with full jitter.
@@ -89,6 +92,7 @@ class Watch:
     ) -> None:
         self.error: str | None = None
         self.updated_at: float | None = None
+        self._failing_since: float | None = None
         self._resolver = resolver
         self._sink = sink
         self._clock = clock
@@ -110,12 +114,25 @@ class Watch:
                 least_s = error.retry_after_s if isinstance(error, ResolverError) else None
             else:
                 return  # a resolver whose set never changes has said it all
-            await asyncio.sleep(max(self._backoff.delay_s(), least_s or 0.0))
+            await self._pause(max(self._backoff.delay_s(), least_s or 0.0))
+
+    async def _pause(self, delay_s: float) -> None:
+        """Wait before the next try; in the meantime the last good set may become too old to be served."""
+        bound_s = self._resolver.max_stale_s
+        if bound_s is not None and self._failing_since is not None:
+            left_s = self._failing_since + bound_s - self._clock()
+            if left_s <= delay_s:
+                await asyncio.sleep(max(0.0, left_s))
+                self._sink.expire(
+                    f"{self.error}, for longer than the {bound_s:g} s for which the last set may be served"
+                )
+                delay_s -= max(0.0, left_s)
+        await asyncio.sleep(delay_s)
 
     def _deliver(self, snapshot: Snapshot) -> None:
         if self.error is not None:
             _log.info("%s: resolving works again", self._resolver)
-        self.error, self.updated_at = None, self._clock()
+        self.error, self.updated_at, self._failing_since = None, self._clock(), None
         self._sink.update(snapshot)
 
     def _failed(self, error: Exception) -> None:
@@ -123,6 +140,8 @@ class Watch:
         if why != self.error:
             _log.warning("%s: resolving failed and is tried again: %s", self._resolver, why)
         self.error = why
+        if self._failing_since is None:
+            self._failing_since = self._clock()
         self._sink.fail(why)
 
 

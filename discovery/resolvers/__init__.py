@@ -23,11 +23,13 @@ class ResolverError(Exception):
 class Resolver(ABC):
     """A source of endpoint sets.
 
-    names  every DNS name that the target may be called by, the fullest first; empty where it has none. The
-           HTTP transports serve these hosts and no other; over gRPC the first is the authority.
+    names        every DNS name that the target may be called by, the fullest first; empty where it has none. The
+                 HTTP transports serve these hosts and no other; over gRPC the first is the authority.
+    max_stale_s  how long the last good set is served while `watch` fails; None is for as long as it takes
     """
 
     names: tuple[str, ...] = ()
+    max_stale_s: float | None = None
 
     @classmethod
     def from_target(cls, target: Target) -> Self:

@@ -21,8 +21,6 @@ from discovery.resolvers import ResolverError
 from discovery.resolvers._credentials import Access, in_time
 from discovery.resolvers._slices import Object, Slices
 
-# Longer than the interval of the server's bookmarks (60 s), which come on a healthy idle watch too.
-READ_TIMEOUT_S = 75.0
 PAGE = "500"
 """Objects in a page of a list, as client-go has it."""
 LONGEST_LINE = 32 * 2**20
@@ -37,13 +35,18 @@ class _Expired(Exception):
     """The server does not have the version that we asked for: no longer (410), or not yet (etcd was restored)."""
 
 
-async def slices_of(access: Access, namespace: str, service: str) -> AsyncGenerator[Slices, None]:
+async def slices_of(
+    access: Access, namespace: str, service: str, *, read_timeout_s: float = 75.0
+) -> AsyncGenerator[Slices, None]:
     """The Service's slices: all at first, then all again after each event, for ever. Raises `ApiError`, httpx's errors.
 
     A watch that the server closes is continued from the last version; one whose version has expired begins
     again with a list, whose result replaces the set in one step.
+
+    read_timeout_s  how long the server may be silent before it counts as dead. Longer than the interval of its
+                    bookmarks (60 s), which come on a healthy idle watch too.
     """
-    timeout = httpx.Timeout(10.0, read=READ_TIMEOUT_S)
+    timeout = httpx.Timeout(10.0, read=read_timeout_s)
     async with httpx.AsyncClient(
         base_url=access.url, verify=access.tls(), proxy=access.proxy, timeout=timeout, trust_env=False
     ) as client:

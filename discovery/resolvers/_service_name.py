@@ -44,8 +44,13 @@ class ServiceName:
             )
         if ":" in target.path and not port:
             raise target.invalid("there is no port after the colon")
+        return cls.here(service, namespace), port
+
+    @classmethod
+    def here(cls, service: str, namespace: str) -> Self:
+        """The Service as it is called where we are."""
         own, domain = _search()
-        return cls(service, namespace, domain, own), port
+        return cls(service, namespace, domain, own)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -25,23 +25,39 @@ if TYPE_CHECKING:
 class KubernetesResolver(Resolver):
     """Lists and watches the EndpointSlices of one Service; each change is a new set.
 
-    name    the Service; without a namespace it is the pod's own, or that of the kubeconfig's context
-    port    a port's name (best), its number in the pods, or "" for the only one
-    config  a `kubernetes.client.Configuration`; None means in-cluster, else `KUBECONFIG` or `~/.kube/config`
-    hold_s  how long an endpoint that left its slice is kept, in case another slice takes it over
+        Transport(resolver=KubernetesResolver("orders", "http", namespace="shop", config=configuration))
+
+    service         the Service's name
+    port            a port's name (best), its number in the pods, or "" for the only one
+    namespace       "" is the pod's own, or that of the kubeconfig's context
+    config          a `kubernetes.client.Configuration`; None means in-cluster, else `KUBECONFIG`, else
+                    `~/.kube/config`
+    hold_s          how long an endpoint that left its slice is kept, in case another slice takes it over
+    read_timeout_s  how long the API server may be silent; more than the 60 s between its bookmarks
+    max_stale_s     how long the last good set is served while the API server is away; None is for as long as it takes
 
     All resolvers of one Service with the same credentials share one watch. It needs `list` and `watch` on
     `endpointslices` (API group `discovery.k8s.io`) in the Service's namespace.
     """
 
     def __init__(
-        self, name: ServiceName, port: str = "", *, config: Configuration | None = None, hold_s: float = 0.02
+        self,
+        service: str,
+        port: str | int = "",
+        *,
+        namespace: str = "",
+        config: Configuration | None = None,
+        hold_s: float = 0.02,
+        read_timeout_s: float = 75.0,
+        max_stale_s: float | None = None,
     ) -> None:
-        self._name = name
-        self._port = port
+        self._name = ServiceName.here(service, namespace)
+        self._port = str(port)
         self._config = config
         self._hold_s = hold_s
-        self.names = name.names
+        self._read_timeout_s = read_timeout_s
+        self.names = self._name.names
+        self.max_stale_s = max_stale_s
 
     @classmethod
     def from_target(cls, target: Target) -> Self:
@@ -56,18 +72,21 @@ class KubernetesResolver(Resolver):
                 raise target.invalid(str(error)) from None
         elif port and not LABEL.fullmatch(port):
             raise target.invalid(f"{port!r} is not the name of a port (lowercase letters, digits and -)")
-        return cls(name, port)
+        return cls(name.service, port, namespace=name.namespace)
 
     async def watch(self) -> AsyncIterator[Snapshot]:
-        key = (self._config, self._name.namespace, self._name.service)
+        key = (self._config, self._name.namespace, self._name.service, self._read_timeout_s)
         async with contextlib.aclosing(shared(key, self._slices)) as all_slices:
             async for slices in _settled(all_slices, Moves(self._hold_s)):
                 yield slices.snapshot(self._port)
 
     async def _slices(self) -> AsyncIterator[Slices]:
         access = await credentials.in_time(functools.partial(credentials.load, self._config))
-        async for slices in slices_of(access, self._name.namespace or access.namespace, self._name.service):
-            yield slices
+        namespace = self._name.namespace or access.namespace
+        watched = slices_of(access, namespace, self._name.service, read_timeout_s=self._read_timeout_s)
+        async with contextlib.aclosing(watched):
+            async for slices in watched:
+                yield slices
 
     def __repr__(self) -> str:
         return (

@@ -7,7 +7,6 @@ import pytest
 from discovery import Balancer
 from discovery.resolvers import _list_watch
 from discovery.resolvers._list_watch import ApiError
-from discovery.resolvers._service_name import ServiceName
 from discovery.resolvers.kubernetes import KubernetesResolver
 from tests.discovery.api_stand_in import EXPIRED, OK, Script, event, item, listing, status
 
@@ -151,7 +150,7 @@ async def test_all_balancers_of_a_service_share_one_watch() -> None:
     script = Script(listing(5, slice_))
     async with script.serving() as configuration, contextlib.AsyncExitStack() as stack:
         for port in ("http", "grpc", "http"):
-            resolver = KubernetesResolver(ServiceName("echo", "shop"), port, config=configuration)
+            resolver = KubernetesResolver("echo", port, namespace="shop", config=configuration)
             balancer = await stack.enter_async_context(Balancer(resolver=resolver))
             with await balancer.pick_async(timeout_s=30) as lease:
                 assert lease.endpoint.port == {"http": 80, "grpc": 90}[port]

@@ -192,3 +192,17 @@ def test_threads_picking_during_updates_never_hold_a_closed_endpoint() -> None:
     assert wrong == []
     assert all(not node.leases for node in connections.opened)
     assert len(connections.closed) == len(connections.opened) - 2
+
+
+def test_a_set_that_has_become_too_old_is_given_up_until_there_is_a_new_one() -> None:
+    connections = Connections()
+    under_test = pool(A, connector=connections)
+    lease = pick(under_test)
+    under_test.expire("away for an hour")
+    with pytest.raises(ResolutionFailed, match="away for an hour"):
+        under_test.pick()
+    assert connections.closed == []
+    lease.done()
+    assert connections.closed == [lease.node]
+    under_test.update(Snapshot((A,)))
+    assert pick(under_test).node is not lease.node

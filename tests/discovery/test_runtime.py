@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from discovery import Balancer, Endpoint, Snapshot
+from discovery import Balancer, Endpoint, ResolutionFailed, Snapshot, State
 from discovery.resolvers import Resolver, ResolverError
 from discovery.runtime import Backoff
+from discovery.testing import ManualResolver
 
 
 class Clock:
@@ -91,3 +92,22 @@ def test_each_change_of_an_error_is_told_once(caplog: pytest.LogCaptureFixture) 
         "failing: resolving failed and is tried again: busy",
         "failing: resolving works again",
     ]
+
+
+@pytest.mark.parametrize("bound_s", [0.0, 0.05])
+def test_a_bound_on_staleness_is_kept(bound_s: float) -> None:
+    resolver = ManualResolver(Endpoint("10.0.0.1", 80))
+    resolver.max_stale_s = bound_s
+    with Balancer(resolver=resolver) as balancer:
+        balancer.pick().done()
+        gone = threading.Event()
+
+        def look(state: State) -> None:
+            if not state.endpoints:
+                gone.set()
+
+        balancer.subscribe(look)
+        resolver.fail(OSError("no route"))
+        gone.wait()
+        with pytest.raises(ResolutionFailed, match=rf"no route, for longer than the {bound_s:g} s"):
+            balancer.pick()
