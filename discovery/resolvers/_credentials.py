@@ -42,11 +42,13 @@ class Access:
         """The kubeconfig's `proxy-url`, else that of the environment, less what NO_PROXY excepts."""
         return proxy_for(self.url, self.configuration.proxy, self.configuration.no_proxy)
 
-    def headers(self) -> dict[str, str]:
-        """Those of the next request. Asked for each time, since the loaders renew tokens that expire.
+    @property
+    def renews(self) -> bool:
+        """Whether `headers` may block, as it renews the token: reads its file again, or runs a credential plug-in."""
+        return self.configuration.refresh_api_key_hook is not None
 
-        It may block: renewing may read a file, or run a credential plug-in.
-        """
+    def headers(self) -> dict[str, str]:
+        """Those of the next request. Asked for each time, since the loaders renew tokens that expire."""
         bearer = self.configuration.auth_settings().get("BearerToken")
         return {bearer["key"]: bearer["value"]} if bearer and bearer["value"] else {}
 
@@ -62,16 +64,19 @@ class Access:
         return context
 
 
-def load(configuration: Configuration | None = None) -> Access:
-    """The given configuration, else in-cluster, else `KUBECONFIG` or `~/.kube/config`.
+def given(configuration: Configuration) -> Access:
+    """Access by a configuration that the user has made."""
+    return Access(configuration, _own_namespace())
+
+
+def load() -> Access:
+    """In-cluster access, else that of `KUBECONFIG` or `~/.kube/config`.
 
     It blocks: it imports the package, reads files and may run a credential plug-in. Raises the package's
     `ConfigException` where there is none of them.
     """
     from kubernetes import client, config  # noqa: PLC0415 - it takes most of a second, which only those who watch should pay
 
-    if configuration is not None:
-        return Access(configuration, _own_namespace())
     configuration = client.Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)

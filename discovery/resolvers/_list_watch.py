@@ -138,11 +138,13 @@ class _Api:
 
     async def _request(self, query: Mapping[str, str]) -> httpx.Request:
         server_name = self._access.configuration.tls_server_name
+        # A thread only where there may be something to wait for.
+        headers = await in_time(self._access.headers) if self._access.renews else self._access.headers()
         return self._client.build_request(
             "GET",
             self._path,
             params={**self._selector, **query},
-            headers=await in_time(self._access.headers),
+            headers=headers,
             extensions={"sni_hostname": server_name} if server_name else {},
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import importlib.util
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Self
@@ -81,7 +80,8 @@ class KubernetesResolver(Resolver):
                 yield slices.snapshot(self._port)
 
     async def _slices(self) -> AsyncIterator[Slices]:
-        access = await credentials.in_time(functools.partial(credentials.load, self._config))
+        config = self._config
+        access = credentials.given(config) if config is not None else await credentials.in_time(credentials.load)
         namespace = self._name.namespace or access.namespace
         watched = slices_of(access, namespace, self._name.service, read_timeout_s=self._read_timeout_s)
         async with contextlib.aclosing(watched):

@@ -86,7 +86,10 @@ class StandIn(ABC):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connected += 1
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                return  # the client has closed it before it asked
             self.headers.append(head)
             query = {name: values[0] for name, values in parse_qs(urlsplit(head.split()[1].decode()).query).items()}
             self.queries.append(query)

@@ -52,7 +52,7 @@ def test_without_any_the_packages_own_error_says_so(kubeconfig: Path) -> None:
 def test_a_given_configuration_is_taken_as_it_is(kubeconfig: Path) -> None:
     given = Configuration()
     given.host = "https://10.0.0.1"
-    access = credentials.load(given)
+    access = credentials.given(given)
     assert (access.configuration, access.url, access.headers()) == (given, "https://10.0.0.1", {})
 
 
