@@ -3,35 +3,33 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.authentication import (
-    AuthCredentials,
-    AuthenticationBackend,
-    AuthenticationError,
-    BaseUser,
-    SimpleUser,
-)
+from starlette.authentication import AuthenticationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
+from .access import BearerTokens
 from .api_handlers import Api
+from .faults import Faults, control
 from .store import Store
-from .store_errors import StoreError
-from .watch_stream import refusal, status
+from .store_errors import StoreError, TooLargeError
+from .watch_stream import TOO_LARGE_RETRY_S, refusal, status
 
-_OPEN_PATHS = frozenset({"/healthz", "/version"})  # a real server answers these without a token, too
 _UNREAD_RESPONSE_S = 1.0  # how long a closing server waits for clients that do not read
 _REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     415: "UnsupportedMediaType",
@@ -42,8 +40,9 @@ _REASONS = {
 class ApiServer:
     """Serves a store until the `async with` block ends, at which every watch ends, too.
 
-    Port 0 takes a free one; `url` tells which. `tokens` are the bearer tokens that are let in.
-    Raises `OSError` where the address cannot be had.
+    Port 0 takes a free one; `url` tells which. `tokens` maps the bearer tokens that are let in to their users; a
+    collection of tokens is one of the administrator's. `tls` are the files of a certificate and of its key.
+    `faults` make it misbehave. Raises `OSError` where the address cannot be had.
     """
 
     def __init__(
@@ -52,23 +51,26 @@ class ApiServer:
         *,
         host: str,
         port: int,
-        tokens: Collection[str],
+        tokens: Mapping[str, str] | Collection[str],
+        tls: tuple[Path, Path] | None = None,
         bookmark_interval_s: float = 60.0,
+        faults: Faults | None = None,
     ) -> None:
         self._address = (host, port)
+        self._tls = tls
+        self._faults = Faults() if faults is None else faults
+        self._faults.attach(self, store)
         self._api = Api(store, bookmark_interval_s)
+        self._tokens = BearerTokens(tokens)
         self._app = Starlette(
-            routes=self._api.routes(),
-            middleware=[Middleware(AuthenticationMiddleware, backend=_BearerTokens(tokens), on_error=_unauthenticated)],
+            routes=[*self._api.routes(), *control.routes(self._faults)],
+            middleware=[Middleware(AuthenticationMiddleware, backend=self._tokens, on_error=_unauthenticated)],
             exception_handlers={StoreError: _refused, HTTPException: _failed},
         )
 
     async def __aenter__(self) -> Self:
-        listener = _listener(self._address)
-        host, port = listener.getsockname()
-        self.url = f"http://{host}:{port}"
-        self._server = _Server(self._app, on_shutdown=self._api.end_watches)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="api-server")
+        self._servers: dict[_Server, asyncio.Task[None]] = {}
+        await self.start()
         return self
 
     async def __aexit__(
@@ -77,8 +79,50 @@ class ApiServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.should_exit = True
-        await self._serving
+        await self._faults.end()
+        await self._shut_down()
+
+    async def start(self) -> None:
+        """Listen; after `stop_listening` or `kill` on the same port again."""
+        listener = _listener(self._address)
+        self._address = host, port = listener.getsockname()
+        self.url = f"http{'s' if self._tls else ''}://{host}:{port}"
+        server = _Server(self._faults.around(self._app), self._tls, on_shutdown=self._api.end_watches)
+        serving = server.serve(sockets=[self._faults.before(listener)])
+        self._servers[server] = asyncio.create_task(serving, name="api-server")
+        await server.up_or_over.wait()
+        if not server.started:
+            await self._servers.pop(server)
+
+    def issue_token(self, user: str) -> str:
+        """A bearer token for a user, say that of a service account (`access.service_account_user`)."""
+        return self._tokens.issue(user)
+
+    def stop_listening(self) -> None:
+        """Refuse new connections, and new requests on those that are open; what is being answered goes on."""
+        for server in self._servers:
+            server.stop_listening()
+
+    async def kill(self) -> None:
+        """Refuse new connections and drop those that are open in the middle of whatever they do."""
+        self.stop_listening()
+        self.abort_connections()
+        await asyncio.shield(self._shut_down())  # it is over even if the one who asked for it is cancelled
+
+    def abort_connections(self) -> None:
+        """Drop those that are open; new ones are welcome."""
+        for server in self._servers:
+            server.abort_connections()
+
+    def end_watches(self) -> None:
+        """End those that are open, in good order."""
+        self._api.end_watches()
+
+    async def _shut_down(self) -> None:
+        for server in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*self._servers.values())
+        self._servers.clear()
 
 
 def _listener(address: tuple[str, int]) -> socket.socket:
@@ -98,7 +142,8 @@ def _listener(address: tuple[str, int]) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn for use inside another program: signals stay that program's, and nothing outlives `serve`."""
 
-    def __init__(self, app: Starlette, on_shutdown: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, tls: tuple[Path, Path] | None, on_shutdown: Callable[[], None]) -> None:
+        certificate, key = tls or (None, None)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -110,9 +155,12 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 # Longer than any client keeps an idle connection, so that the client is the one to close it.
                 timeout_keep_alive=75,
+                ssl_certfile=certificate,
+                ssl_keyfile=key,
             )
         )
         self.servers = []
+        self.up_or_over = asyncio.Event()
         self._on_shutdown = on_shutdown
 
     @contextlib.contextmanager
@@ -124,34 +172,31 @@ class _Server(uvicorn.Server):
             await super().serve(sockets)
         finally:
             # Nothing is left here, unless this task was cancelled before it had shut down.
-            for server in self.servers:
-                server.close()
-            self._abort_connections()
+            self.stop_listening()
+            self.abort_connections()
+            self.up_or_over.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up_or_over.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_shutdown()
-        aborting = asyncio.get_running_loop().call_later(_UNREAD_RESPONSE_S, self._abort_connections)
+        aborting = asyncio.get_running_loop().call_later(_UNREAD_RESPONSE_S, self.abort_connections)
         try:
             await super().shutdown(sockets)
         finally:
             aborting.cancel()
 
-    def _abort_connections(self) -> None:
+    def stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()  # once it has sent what it is sending
+
+    def abort_connections(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-
-
-class _BearerTokens(AuthenticationBackend):
-    def __init__(self, tokens: Collection[str]) -> None:
-        self._tokens = frozenset(tokens)
-
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        if conn.url.path in _OPEN_PATHS:
-            return None
-        scheme, _space, token = conn.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token.strip() not in self._tokens:
-            raise AuthenticationError("Unauthorized")
-        return AuthCredentials(), SimpleUser("lab")
 
 
 def _unauthenticated(_conn: HTTPConnection, error: AuthenticationError) -> Response:
@@ -160,10 +205,12 @@ def _unauthenticated(_conn: HTTPConnection, error: AuthenticationError) -> Respo
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, StoreError)
-    return JSONResponse(refusal(error), error.code)
+    headers = {"retry-after": str(TOO_LARGE_RETRY_S)} if isinstance(error, TooLargeError) else None
+    return JSONResponse(refusal(error), error.code, headers)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     reason = _REASONS.get(error.status_code, "")
-    return JSONResponse(status(error.status_code, reason, error.detail), error.status_code)
+    detail = error.detail if error.detail != "Not Found" else "the server could not find the requested resource"
+    return JSONResponse(status(error.status_code, reason, detail), error.status_code)

@@ -1,15 +1,15 @@
 """The request handlers of the lab's API server, over a store.
 
-Services, Pods and EndpointSlices: get, list, watch, create, replace, merge-patch, delete. There are no
-subresources: a status is written with its object. Behaviour follows
+Every kind alike: get, list, watch, create, replace, patch, delete, by who has the right to; `status`, and the `scale`
+of Deployments. A status may also be written with its object. Behaviour follows
 https://kubernetes.io/docs/reference/using-api/api-concepts/ and what a real 1.36 server was seen to do.
 """
 
-import json
+from __future__ import annotations
+
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,16 +17,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from .access import Attempt, authorize
+from .api_discovery import discovery_routes
+from .bodies import json_body, object_body, patch_body
+from .defaults import with_defaults
 from .history import Watch
-from .kinds import KINDS, POD, Kind, Object
-from .label_selectors import InvalidSelectorError, LabelSelector
+from .kinds import KINDS, NAMESPACE, POD, SERVICE, SERVICE_ACCOUNT, Key, Kind, Object
+from .listing import ListOptions, check_reached, page_of, whole_number
+from .scale import scale_of, scaled
 from .store import Store
+from .tables import table, wants_table
 from .watch_stream import watch_lines
 
-_TRUE = frozenset({"true", "1"})
 _DEFAULT_WATCH_S = 1800  # a real server picks 30 to 60 minutes
 _DEFAULT_GRACE_S = 30
-_VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.2+lab", "platform": "linux/amd64"}
+_DELETION_ANSWERS_OBJECT = frozenset({POD, SERVICE, SERVICE_ACCOUNT, NAMESPACE})
+
+_Handler = Callable[[Kind, Request], Awaitable[Response]]
 
 
 class Api:
@@ -38,150 +45,224 @@ class Api:
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
     def routes(self) -> list[Route]:
-        routes = [Route("/healthz", _healthz), Route("/version", _version)]
+        routes = [Route("/healthz", _healthz), *discovery_routes()]
         for kind in KINDS:
             objects, one = kind.path("{namespace}"), kind.path("{namespace}", "{name}")
-            served: list[tuple[str, str, Callable[[Kind, Request], Awaitable[Response]]]] = [
-                (kind.path(), "GET", self._list_or_watch),
-                (objects, "GET", self._list_or_watch),
-                (objects, "POST", self._create),
-                (one, "GET", self._get),
-                (one, "PUT", self._replace),
-                (one, "PATCH", self._patch),
-                (one, "DELETE", self._delete),
+            served: list[tuple[str, str, str, _Handler, str]] = [
+                *((path, "GET", "list", self._list_or_watch, "") for path in dict.fromkeys([kind.path(), objects])),
+                (objects, "POST", "create", self._create, ""),
+                (one, "GET", "get", self._get, ""),
+                (one, "PUT", "update", self._replace, ""),
+                (one, "PATCH", "patch", self._patch, ""),
+                (one, "DELETE", "delete", self._delete, ""),
             ]
-            routes += [Route(path, partial(handler, kind), methods=[method]) for path, method, handler in served]
+            handlers = (self._get, self._replace_status, self._patch_status)
+            for subresource in kind.subresources:
+                if subresource == "scale":
+                    handlers = (self._get_scale, self._replace_scale, self._patch_scale)
+                path = f"{one}/{subresource}"
+                served += [
+                    (path, "GET", "get", handlers[0], subresource),
+                    (path, "PUT", "update", handlers[1], subresource),
+                    (path, "PATCH", "patch", handlers[2], subresource),
+                ]
+            routes += [
+                Route(path, self._authorized(kind, verb, subresource, handler), methods=[method])
+                for path, method, verb, handler, subresource in served
+            ]
         return routes
 
     def end_watches(self) -> None:
         for watch in self._watches:
             watch.close()
 
+    def _authorized(
+        self, kind: Kind, verb: str, subresource: str, handler: _Handler
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            done, name = verb, request.path_params.get("name", "")
+            if verb == "list":
+                options = ListOptions.read(kind, request.query_params)
+                done = "watch" if options.watch else "list"
+                name = options.fields.name or ""
+            namespace = request.path_params.get("namespace", "")
+            authorize(self._store, Attempt(request.user.username, done, kind, subresource, namespace, name))
+            return await handler(kind, request)
+
+        return answer
+
     async def _list_or_watch(self, kind: Kind, request: Request) -> Response:
-        parameters = request.query_params
-        if parameters.get("fieldSelector"):
-            raise HTTPException(400, "field selectors are not supported by this server: use labelSelector")
-        try:
-            selector = LabelSelector.parse(parameters.get("labelSelector", ""))
-        except InvalidSelectorError as error:
-            raise HTTPException(400, str(error)) from error
-        if parameters.get("watch") in _TRUE:
-            return self._watch(kind, request, selector)
+        options, namespace = ListOptions.read(kind, request.query_params), request.path_params.get("namespace")
+        if options.watch:
+            return self._watch(kind, namespace, options, _as_table(kind, request))
+        page = page_of(self._store, kind, namespace, options)
+        if wants_table(request.headers.get("accept", "")):
+            include = request.query_params.get("includeObject")
+            return JSONResponse(table(kind, page.items, page.metadata, include=include))
         # The kind of a list's items is that of the list; a real server leaves it out, too.
         items = [
-            {field: value for field, value in obj.items() if field not in {"kind", "apiVersion"}}
-            for obj in self._store.list(kind, request.path_params.get("namespace"), selector)
+            {field: value for field, value in obj.items() if field not in {"kind", "apiVersion"}} for obj in page.items
         ]
         return JSONResponse(
             {
                 "kind": f"{kind.name}List",
                 "apiVersion": kind.api_version,
-                "metadata": {"resourceVersion": str(self._store.version)},
+                "metadata": page.metadata,
                 "items": items,
             }
         )
 
-    def _watch(self, kind: Kind, request: Request, selector: LabelSelector) -> Response:
-        parameters, namespace = request.query_params, request.path_params.get("namespace")
-        if parameters.get("sendInitialEvents") in _TRUE:
-            raise HTTPException(422, "sendInitialEvents is forbidden: this server has no streaming lists")
-        version = _whole_number(parameters.get("resourceVersion"), "resourceVersion")
-        watch = self._store.watch(kind, namespace, selector, version or None)
+    def _watch(
+        self, kind: Kind, namespace: str | None, options: ListOptions, shape: Callable[[Object], Object]
+    ) -> Response:
+        streams_list = options.initial_events is True
+        if streams_list:
+            check_reached(self._store, options.version)
+        # Without a version a watch begins with everything that is there, unless that is declined.
+        begins = streams_list or (not options.version and options.initial_events is None)
+        follow = None if streams_list else options.version or None
+        watch = self._store.watch(kind, namespace, options, follow)
         self._watches.add(watch)
         lines = watch_lines(
             watch,
             kind,
-            # Without a version a watch begins with everything that is there.
-            () if version else self._store.list(kind, namespace, selector),
-            timeout_s=_whole_number(parameters.get("timeoutSeconds"), "timeoutSeconds") or _DEFAULT_WATCH_S,
-            bookmark_interval_s=self._bookmark_interval_s if parameters.get("allowWatchBookmarks") in _TRUE else None,
+            self._store.list(kind, namespace, options) if begins else (),
+            timeout_s=options.timeout_s or _DEFAULT_WATCH_S,
+            bookmark_interval_s=self._bookmark_interval_s if options.bookmarks else None,
+            mark_end_of_initial=streams_list and options.bookmarks,
+            shape=shape,
         )
         return StreamingResponse(lines, media_type="application/json")
 
     async def _get(self, kind: Kind, request: Request) -> Response:
-        return JSONResponse(self._store.get(kind, **request.path_params))
+        return JSONResponse(_as_table(kind, request)(self._store.get(kind, *_place(request))))
 
     async def _create(self, kind: Kind, request: Request) -> Response:
-        obj = await _object(kind, request)
-        return JSONResponse(self._store.create(kind, request.path_params["namespace"], obj), 201)
+        obj = with_defaults(kind, await object_body(kind, request), self._store.list(kind))
+        return JSONResponse(self._store.create(kind, request.path_params.get("namespace", ""), obj), 201)
 
     async def _replace(self, kind: Kind, request: Request) -> Response:
-        obj = await _object(kind, request)
-        name = request.path_params["name"]
-        if obj["metadata"].get("name") != name:
-            raise HTTPException(400, f"metadata.name of the body must be {name!r}, as in the path")
-        return JSONResponse(self._store.update(kind, request.path_params["namespace"], obj))
+        body = await object_body(kind, request)
+        return self._changed(kind, request, lambda current: _with_status_of(current, _named(request, body)))
 
     async def _patch(self, kind: Kind, request: Request) -> Response:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-        if media_type != "application/merge-patch+json":
-            raise HTTPException(
-                415, f"patches of type {media_type!r} are not supported: use application/merge-patch+json"
-            )
-        patch = await _json(request)
-        return JSONResponse(self._store.patch(kind, **request.path_params, patch=patch))
+        return self._changed(kind, request, await patch_body(request))
+
+    async def _replace_status(self, kind: Kind, request: Request) -> Response:
+        body = await object_body(kind, request)
+        return self._changed(kind, request, lambda current: _status_only(current, _named(request, body)))
+
+    async def _patch_status(self, kind: Kind, request: Request) -> Response:
+        patched = await patch_body(request)
+        return self._changed(kind, request, lambda current: _status_only(current, patched(current)))
+
+    async def _get_scale(self, kind: Kind, request: Request) -> Response:
+        return JSONResponse(scale_of(self._store.get(kind, *_place(request))))
+
+    async def _replace_scale(self, kind: Kind, request: Request) -> Response:
+        scale = await json_body(request)
+        return JSONResponse(scale_of(self._change(kind, request, lambda current: scaled(current, scale))))
+
+    async def _patch_scale(self, kind: Kind, request: Request) -> Response:
+        patched = await patch_body(request)
+        changed = self._change(kind, request, lambda current: scaled(current, patched(scale_of(current))))
+        return JSONResponse(scale_of(changed))
+
+    def _changed(self, kind: Kind, request: Request, change: Callable[[Object], Any]) -> Response:
+        return JSONResponse(self._change(kind, request, change))
+
+    def _change(self, kind: Kind, request: Request, change: Callable[[Object], Any]) -> Object:
+        def complete(current: Object) -> Any:
+            changed = change(current)
+            well_formed = isinstance(changed, dict) and isinstance(changed.get("metadata"), dict)
+            return with_defaults(kind, changed, self._store.list(kind), current) if well_formed else changed
+
+        return self._store.change(kind, *_place(request), complete)
 
     async def _delete(self, kind: Kind, request: Request) -> Response:
-        place = request.path_params
-        options = await _json(request) if await request.body() else {}
-        grace_s = _whole_number(
+        place = _place(request)
+        options = await json_body(request) if await request.body() else {}
+        grace_s = whole_number(
             request.query_params.get("gracePeriodSeconds", options.get("gracePeriodSeconds")),
             "gracePeriodSeconds",
         )
-        current = self._store.get(kind, **place)
+        preconditions = options.get("preconditions") or {}
+        if kind == POD:
+            return JSONResponse(self._delete_pod(place, grace_s, preconditions))
+        deleted = self._store.delete(kind, *place, preconditions)
+        if kind == NAMESPACE:
+            self._empty(place[1])
+        return JSONResponse(deleted if kind in _DELETION_ANSWERS_OBJECT else _deletion(kind, deleted))
+
+    def _delete_pod(self, place: Key, grace_s: int | None, preconditions: Mapping[str, Any]) -> Object:
+        current = self._store.get(POD, *place)
         spec = current.get("spec") or {}
         # A pod on a node is only marked; the node removes it, with a grace period of 0, once it has ended.
-        if kind != POD or grace_s == 0 or not spec.get("nodeName"):
-            return JSONResponse(self._store.delete(kind, **place))
+        if grace_s == 0 or not spec.get("nodeName"):
+            return self._store.delete(POD, *place, preconditions)
         if "deletionTimestamp" in current["metadata"]:
-            return JSONResponse(current)
+            return current
         if grace_s is None:
             grace_s = spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S)
         gone_at = datetime.now(UTC) + timedelta(seconds=grace_s)
         marks = {
+            **preconditions,
             "deletionTimestamp": gone_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "deletionGracePeriodSeconds": grace_s,
         }
-        return JSONResponse(self._store.patch(kind, **place, patch={"metadata": marks}))
+        return self._store.patch(POD, *place, {"metadata": marks})
+
+    def _empty(self, namespace: str) -> None:
+        """Delete what is in a namespace that is gone; pods on a node are given the usual time."""
+        for kind in KINDS:
+            for obj in self._store.list(kind, namespace):
+                place = namespace, obj["metadata"]["name"]
+                if kind == POD:
+                    self._delete_pod(place, None, {})
+                else:
+                    self._store.delete(kind, *place)
+
+
+def _place(request: Request) -> Key:
+    """Namespace and name in the path."""
+    return request.path_params.get("namespace", ""), request.path_params["name"]
+
+
+def _named(request: Request, body: Object) -> Object:
+    name = request.path_params["name"]
+    if body["metadata"].get("name") != name:
+        raise HTTPException(
+            400, f"the name of the object ({body['metadata'].get('name')}) does not match the name on the URL ({name})"
+        )
+    return body
+
+
+def _with_status_of(current: Object, body: Object) -> Object:
+    """Who replaces an object and says nothing of its status leaves it as it is."""
+    return {"status": current["status"], **body} if "status" in current else body
+
+
+def _status_only(current: Object, changed: Object) -> Object:
+    stated = changed["metadata"].get("resourceVersion")
+    version = {"resourceVersion": stated} if stated else {}
+    return {**current, "metadata": {**current["metadata"], **version}, "status": changed.get("status") or {}}
+
+
+def _as_table(kind: Kind, request: Request) -> Callable[[Object], Object]:
+    """The form in which the client wants each object."""
+    if not wants_table(request.headers.get("accept", "")):
+        return lambda obj: obj
+    include = request.query_params.get("includeObject")
+    return lambda obj: table(kind, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}, include=include)
+
+
+def _deletion(kind: Kind, deleted: Object) -> dict[str, Any]:
+    metadata = deleted["metadata"]
+    details = {"name": metadata["name"], "kind": kind.plural, "uid": metadata["uid"]}
+    if kind.group:
+        details["group"] = kind.group
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 
 async def _healthz(_request: Request) -> Response:
     return PlainTextResponse("ok")
-
-
-async def _version(_request: Request) -> Response:
-    return JSONResponse(_VERSION)
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise HTTPException(400, f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "the body must be a JSON object")
-    return body
-
-
-async def _object(kind: Kind, request: Request) -> Object:
-    body = await _json(request)
-    if (body.get("kind", kind.name), body.get("apiVersion", kind.api_version)) != (kind.name, kind.api_version):
-        raise HTTPException(400, f"the body must be a {kind.api_version} {kind.name}")
-    if not isinstance(body.get("metadata"), dict):
-        raise HTTPException(400, "the body has no metadata")
-    namespace = request.path_params["namespace"]
-    if body["metadata"].get("namespace", namespace) != namespace:
-        raise HTTPException(400, f"metadata.namespace of the body must be {namespace!r}, as in the path")
-    return body
-
-
-def _whole_number(text: str | int | None, name: str) -> int | None:
-    if text is None or text == "":
-        return None
-    try:
-        number = int(text)
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
-        raise HTTPException(400, f"{name}: invalid value {text!r}: must be a whole number, not negative")
-    return number

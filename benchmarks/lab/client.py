@@ -1,14 +1,16 @@
 """A small asyncio client of a Kubernetes API server, for the lab's controllers and for tests."""
 
 import json
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
 
-from .kinds import Kind, Object
+from .kinds import Kind, Object, key_of
 
 
 class ApiError(Exception):
@@ -42,14 +44,19 @@ class WatchEvent:
 
 
 class ApiClient:
-    """Requests to one API server; every method raises `ApiError` or `httpx.TransportError`."""
+    """Requests to one API server; every method raises `ApiError` or `httpx.TransportError`.
 
-    def __init__(self, base_url: str, token: str) -> None:
+    `authority` is the PEM file of what the server's certificate is from.
+    """
+
+    def __init__(self, base_url: str, token: str, authority: Path | None = None) -> None:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"authorization": f"Bearer {token}"},
             limits=httpx.Limits(max_connections=None),  # each watch holds a connection
             timeout=10.0,
+            # Without TLS no context is needed, and the usual one takes a while to load.
+            verify=ssl.create_default_context(cafile=authority) if authority else False,
             trust_env=False,
         )
 
@@ -82,8 +89,11 @@ class ApiClient:
 
     async def replace(self, kind: Kind, obj: Object) -> Object:
         """Write an object that was read before; a conflict if it has been changed since."""
-        metadata = obj["metadata"]
-        return await self._request("PUT", kind.path(metadata["namespace"], metadata["name"]), obj)
+        return await self._request("PUT", kind.path(*key_of(obj)), obj)
+
+    async def replace_status(self, kind: Kind, obj: Object) -> Object:
+        """Write the status of an object alone; a conflict as in `replace`."""
+        return await self._request("PUT", f"{kind.path(*key_of(obj))}/status", obj)
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """Apply a JSON merge patch: null removes a field."""

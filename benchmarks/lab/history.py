@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .kinds import Kind, Object, labels_of
-from .label_selectors import LabelSelector
+from .kinds import Kind, Object, key_of
+from .label_selectors import Selector
 from .store_errors import ExpiredError
 
 Change = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -27,10 +27,10 @@ class Event:
     committed_at: float
     """`time.monotonic()` of the commit, in seconds."""
 
-    def seen_through(self, selector: LabelSelector) -> "Event | None":
-        """The event for a reader who sees matching objects only: an object may come and go by its labels."""
-        now = self.type != "DELETED" and selector.matches(labels_of(self.object))
-        if self.previous is None or not selector.matches(labels_of(self.previous)):
+    def seen_through(self, selector: Selector) -> "Event | None":
+        """The event for a reader who sees matching objects only: an object may come and go by its labels or fields."""
+        now = self.type != "DELETED" and selector.selects(self.object)
+        if self.previous is None or not selector.selects(self.previous):
             return replace(self, type="ADDED") if now else None
         if now:
             return self
@@ -65,7 +65,15 @@ class History:
         """Forget all events; only readers that have seen them all can go on."""
         self._events.clear()
 
-    def watch(self, kind: Kind, namespace: str | None, selector: LabelSelector, version: int) -> "Watch":
+    def undo(self, changes: int) -> list[Event]:
+        """Take back the last changes, as many as are kept, newest first, and their versions; readers begin again."""
+        undone = [self._events.pop() for _ in range(min(changes, len(self._events)))]
+        self.version -= len(undone)
+        for watch in self._watches:
+            watch.lose_track()
+        return undone
+
+    def watch(self, kind: Kind, namespace: str | None, selector: Selector, version: int) -> "Watch":
         """A reader of what comes after `version`."""
         watch = Watch(self, kind, namespace, selector, version)
         self._watches.add(watch)
@@ -79,9 +87,7 @@ class Watch:
     else has to happen in between. Both raise `ExpiredError` once the reader has fallen behind the history.
     """
 
-    def __init__(
-        self, history: History, kind: Kind, namespace: str | None, selector: LabelSelector, version: int
-    ) -> None:
+    def __init__(self, history: History, kind: Kind, namespace: str | None, selector: Selector, version: int) -> None:
         self.version = version
         self.closed = False
         self._history = history
@@ -90,9 +96,13 @@ class Watch:
         self._selector = selector
         self._woken = asyncio.Event()
 
+    @property
+    def ahead(self) -> bool:
+        """Whether it begins at a version that is yet to come: it is silent until then, as with a real server."""
+        return self.version > self._history.version
+
     def take(self) -> list[Event]:
         """The events since the last call, oldest first; afterwards `version` is the latest."""
-        # A version from the future is not an error: a real server stays silent until it is reached.
         if self.version >= self._history.version:
             return []
         events = self._history.after(self.version)
@@ -101,7 +111,7 @@ class Watch:
             seen
             for event in events
             if event.kind == self._kind
-            and self._namespace in {None, event.object["metadata"]["namespace"]}
+            and self._namespace in {None, key_of(event.object)[0]}
             and (seen := event.seen_through(self._selector))
         ]
 
@@ -113,6 +123,11 @@ class Watch:
     def wake(self) -> None:
         """Called upon every commit."""
         self._woken.set()
+
+    def lose_track(self) -> None:
+        """Have the next `take` raise `ExpiredError`."""
+        self.version = -1
+        self.wake()
 
     def close(self) -> None:
         """End the iteration, and a wait that is under way."""

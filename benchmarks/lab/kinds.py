@@ -8,45 +8,135 @@ Object = Mapping[str, Any]
 """A Kubernetes object as parsed from JSON. Shared by everyone who reads it, so nobody may change it."""
 
 Key = tuple[str, str]
-"""Namespace and name."""
+"""Namespace and name; the namespace of what is in none, a Node say, is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of object; `blank` holds the fields that an object without content has (bookmarks are such)."""
+    """One kind of object.
+
+    blank: the fields that an object without content has (bookmarks are such).
+    short_names: what kubectl takes for the plural, too.
+    subresources: what is served below an object's path, of `status` and `scale`.
+    fields: what field selectors may ask for, next to name and namespace.
+    """
 
     name: str
     plural: str
     api_version: str
     blank: Object = field(compare=False)
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        group, slash, _version = self.api_version.partition("/")
+        return group if slash else ""
 
     @property
     def qualified(self) -> str:
         """How the API server's messages name it: `pods`, but `endpointslices.discovery.k8s.io`."""
-        group, slash, _version = self.api_version.partition("/")
-        return f"{self.plural}.{group}" if slash else self.plural
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
         """URL path of one object, of a namespace's objects, or of all; also takes routing placeholders."""
-        root = "/apis" if "/" in self.api_version else "/api"
-        inside = "" if namespace is None else f"/namespaces/{namespace}"
+        root = "/apis" if self.group else "/api"
+        inside = f"/namespaces/{namespace}" if namespace is not None and self.namespaced else ""
         return f"{root}/{self.api_version}{inside}/{self.plural}" + ("" if name is None else f"/{name}")
 
 
-SERVICE = Kind("Service", "services", "v1", {"spec": {}, "status": {"loadBalancer": {}}})
-POD = Kind("Pod", "pods", "v1", {"spec": {"containers": None}, "status": {}})
+_STATUS = ("status",)
+
+SERVICE = Kind(
+    "Service",
+    "services",
+    "v1",
+    {"spec": {}, "status": {"loadBalancer": {}}},
+    short_names=("svc",),
+    subresources=_STATUS,
+    fields=("spec.clusterIP", "spec.type"),
+)
+POD = Kind(
+    "Pod",
+    "pods",
+    "v1",
+    {"spec": {"containers": None}, "status": {}},
+    short_names=("po",),
+    subresources=_STATUS,
+    fields=("spec.nodeName", "status.phase"),
+)
 ENDPOINT_SLICE = Kind(
     "EndpointSlice",
     "endpointslices",
     "discovery.k8s.io/v1",
     {"addressType": "", "endpoints": None, "ports": None},
 )
-KINDS = (SERVICE, POD, ENDPOINT_SLICE)
+DEPLOYMENT = Kind(
+    "Deployment",
+    "deployments",
+    "apps/v1",
+    {
+        "spec": {
+            "selector": None,
+            "template": {"metadata": {}, "spec": {"containers": None}},
+            "strategy": {},
+        },
+        "status": {},
+    },
+    short_names=("deploy",),
+    subresources=("status", "scale"),
+)
+ENDPOINTS = Kind("Endpoints", "endpoints", "v1", {}, short_names=("ep",))
+NODE = Kind(
+    "Node", "nodes", "v1", {"spec": {}, "status": {}}, namespaced=False, short_names=("no",), subresources=_STATUS
+)
+NAMESPACE = Kind(
+    "Namespace",
+    "namespaces",
+    "v1",
+    {"spec": {}, "status": {}},
+    namespaced=False,
+    short_names=("ns",),
+    subresources=_STATUS,
+    fields=("status.phase",),
+)
+EVENT = Kind(
+    "Event",
+    "events",
+    "v1",
+    {"involvedObject": {}, "source": {}, "firstTimestamp": None, "lastTimestamp": None},
+    short_names=("ev",),
+    fields=("involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid"),
+)
+SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts", "v1", {}, short_names=("sa",))
+ROLE = Kind("Role", "roles", "rbac.authorization.k8s.io/v1", {"rules": None})
+ROLE_BINDING = Kind(
+    "RoleBinding",
+    "rolebindings",
+    "rbac.authorization.k8s.io/v1",
+    {"roleRef": {"apiGroup": "", "kind": "", "name": ""}},
+)
+KINDS = (
+    SERVICE,
+    POD,
+    ENDPOINT_SLICE,
+    DEPLOYMENT,
+    ENDPOINTS,
+    NODE,
+    NAMESPACE,
+    EVENT,
+    SERVICE_ACCOUNT,
+    ROLE,
+    ROLE_BINDING,
+)
 
 
 def key_of(obj: Object) -> Key:
     """Namespace and name of a stored object."""
-    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def labels_of(obj: Object) -> Mapping[str, str]:

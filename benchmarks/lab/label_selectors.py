@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
+
+from .kinds import Object, labels_of
 
 _REQUIREMENT = re.compile(
     r"""
@@ -18,7 +20,13 @@ _REQUIREMENT = re.compile(
 
 
 class InvalidSelectorError(ValueError):
-    """The text is not a label selector; the message quotes the part that cannot be read."""
+    """The text is not a selector; the message quotes the part that cannot be read."""
+
+
+class Selector(Protocol):
+    """Tells which objects a reader wants to see."""
+
+    def selects(self, obj: Object) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,9 @@ class LabelSelector:
     def equal_to(cls, labels: Mapping[str, str]) -> Self:
         """The selector that wants every one of these labels: a Service's `spec.selector`."""
         return cls(tuple(_Requirement(key, frozenset([value]), False) for key, value in labels.items()))
+
+    def selects(self, obj: Object) -> bool:
+        return self.matches(labels_of(obj))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(requirement.matches(labels) for requirement in self.requirements)

@@ -7,14 +7,16 @@ server's (https://kubernetes.io/docs/reference/using-api/api-concepts/), down to
 import random
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from .history import Change, History, Watch
-from .kinds import Kind, Object, key_of, labels_of
-from .label_selectors import EVERYTHING, LabelSelector
+from .kinds import Kind, Object, key_of
+from .label_selectors import EVERYTHING, Selector
+from .patches import merge_patch
 from .store_errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes builds generated names from
@@ -24,6 +26,8 @@ _OWNED_FIELDS = ("uid", "generation", "creationTimestamp", "resourceVersion")
 
 class Store:
     """Objects by kind, namespace and name; every change has a version, greater than all before it.
+
+    The namespace of an object of a kind that knows none is empty.
 
     Stored objects are never changed, only replaced, so that readers share them without copying.
     `history` is how many changes are kept for readers; one that is further behind gets `ExpiredError`.
@@ -46,14 +50,26 @@ class Store:
             raise NotFoundError(f'{kind.qualified} "{name}" not found') from None
 
     def list(
-        self, kind: Kind, namespace: str | None = None, selector: LabelSelector = EVERYTHING
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        selector: Selector = EVERYTHING,
+        version: int | None = None,
     ) -> tuple[Object, ...]:
-        """The kind's matching objects, of one namespace or of all, ordered by namespace and name."""
-        found = (
-            obj
-            for (stored_kind, stored_namespace, _name), obj in self._objects.items()
-            if stored_kind == kind and namespace in {None, stored_namespace} and selector.matches(labels_of(obj))
-        )
+        """The kind's matching objects, of one namespace or of all, ordered by namespace and name.
+
+        As they are, or as they were at an earlier version; raises `ExpiredError` if the history does not reach there.
+        """
+        objects = {place[1:]: obj for place, obj in self._objects.items() if place[0] == kind}
+        if version is not None:
+            for event in reversed(self._history.after(version)):
+                if event.kind != kind:
+                    continue
+                if event.previous is None:
+                    del objects[key_of(event.object)]
+                else:
+                    objects[key_of(event.object)] = event.previous
+        found = (obj for key, obj in objects.items() if namespace in {None, key[0]} and selector.selects(obj))
         return tuple(sorted(found, key=key_of))
 
     def create(self, kind: Kind, namespace: str, obj: Object) -> Object:
@@ -81,12 +97,7 @@ class Store:
         """
         name = obj["metadata"]["name"]
         current = self.get(kind, namespace, name)
-        for field in ("resourceVersion", "uid"):
-            if obj["metadata"].get(field, current["metadata"][field]) != current["metadata"][field]:
-                raise ConflictError(
-                    f'Operation cannot be fulfilled on {kind.qualified} "{name}": the object has been modified; '
-                    "please apply your changes to the latest version and try again"
-                )
+        _check_preconditions(kind, name, current, obj["metadata"])
         stored = _stored(kind, obj, namespace, name)
         stored["metadata"] |= {field: current["metadata"][field] for field in _OWNED_FIELDS}
         if stored == current:
@@ -97,26 +108,45 @@ class Store:
 
     def patch(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """Apply a JSON merge patch (RFC 7386); raises as `update` does."""
-        merged = _merge(self.get(kind, namespace, name), patch)
-        metadata = merged.get("metadata")
+        return self.change(kind, namespace, name, lambda current: merge_patch(current, patch))
+
+    def change(self, kind: Kind, namespace: str, name: str, change: Callable[[Object], Any]) -> Object:
+        """Replace an object by what a function, a patch say, makes of it; raises as `update` and the function do."""
+        changed = change(self.get(kind, namespace, name))
+        metadata = changed.get("metadata") if isinstance(changed, dict) else None
         if not isinstance(metadata, dict) or metadata.get("name") != name:
             raise InvalidError(f'{kind.name} "{name}" is invalid: metadata.name: field is immutable')
-        return self.update(kind, namespace, merged)
+        return self.update(kind, namespace, changed)
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> Object:
-        """Remove an object and return its last state; raises `NotFoundError`."""
+    def delete(
+        self, kind: Kind, namespace: str, name: str, preconditions: Mapping[str, Any] = MappingProxyType({})
+    ) -> Object:
+        """Remove an object and return its last state.
+
+        Raises `NotFoundError`, or `ConflictError` where a `uid` or `resourceVersion` given is not the current one.
+        """
         current = self.get(kind, namespace, name)
+        _check_preconditions(kind, name, current, preconditions)
         return self._commit("DELETED", kind, {**current, "metadata": {**current["metadata"]}}, current)
 
     def compact(self) -> None:
         """Forget the history: who has not read up to the current version has to list again."""
         self._history.compact()
 
+    def undo(self, changes: int) -> None:
+        """Go back to how everything was so many changes ago, or as far as the history reaches, version included."""
+        for event in self._history.undo(changes):
+            key = (event.kind, *key_of(event.object))
+            if event.previous is None:
+                del self._objects[key]
+            else:
+                self._objects[key] = event.previous
+
     def watch(
         self,
         kind: Kind,
         namespace: str | None = None,
-        selector: LabelSelector = EVERYTHING,
+        selector: Selector = EVERYTHING,
         version: int | None = None,
     ) -> Watch:
         """Follow the changes after `version`; without it, those from now on."""
@@ -124,7 +154,7 @@ class Store:
 
     def _commit(self, change: Change, kind: Kind, obj: dict[str, Any], previous: Object | None) -> Object:
         obj["metadata"]["resourceVersion"] = str(self.version + 1)
-        key = (kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+        key = (kind, *key_of(obj))
         if change == "DELETED":
             del self._objects[key]
         else:
@@ -152,7 +182,7 @@ def _stored(kind: Kind, obj: Object, namespace: str, name: str) -> dict[str, Any
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
         raise InvalidError(f'{kind.name} "{name}" is invalid: metadata.labels: must map strings to strings')
     stored = {**deepcopy(dict(obj)), "kind": kind.name, "apiVersion": kind.api_version}
-    stored["metadata"] |= {"name": name, "namespace": namespace}
+    stored["metadata"] |= {"name": name, "namespace": namespace} if kind.namespaced else {"name": name}
     return stored
 
 
@@ -161,13 +191,15 @@ def _content(obj: Object) -> Object:
     return {field: value for field, value in obj.items() if field not in {"metadata", "status"}}
 
 
-def _merge(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, Mapping):
-        return patch
-    merged = dict(target) if isinstance(target, Mapping) else {}
-    for field, value in patch.items():
-        if value is None:
-            merged.pop(field, None)
-        else:
-            merged[field] = _merge(merged.get(field), value)
-    return merged
+def _check_preconditions(kind: Kind, name: str, current: Object, wanted: Mapping[str, Any]) -> None:
+    """A writer may tell, by uid and by version, which object it has in mind."""
+    refused = f'Operation cannot be fulfilled on {kind.qualified} "{name}": '
+    uid, version = current["metadata"]["uid"], current["metadata"]["resourceVersion"]
+    if (wanted.get("uid") or uid) != uid:
+        raise ConflictError(
+            f"{refused}Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {uid}"
+        )
+    if (wanted.get("resourceVersion") or version) != version:
+        raise ConflictError(
+            f"{refused}the object has been modified; please apply your changes to the latest version and try again"
+        )

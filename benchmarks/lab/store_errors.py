@@ -11,7 +11,10 @@ class StoreError(Exception):
     ├── AlreadyExistsError
     ├── ConflictError   written from a version that is no longer the current one
     ├── InvalidError    the object itself cannot be stored
-    └── ExpiredError    the history no longer reaches back to the version
+    ├── ExpiredError    the history no longer reaches back to the version
+    ├── TooLargeError   the version has not been reached
+    ├── ForbiddenError  the user has no right to it
+    └── MalformedPatchError
     """
 
     code: ClassVar[int]
@@ -41,3 +44,18 @@ class InvalidError(StoreError):
 class ExpiredError(StoreError):
     code = 410
     reason = "Expired"
+
+
+class TooLargeError(StoreError):
+    code = 504
+    reason = "Timeout"
+
+
+class ForbiddenError(StoreError):
+    code = 403
+    reason = "Forbidden"
+
+
+class MalformedPatchError(StoreError):
+    code = 400
+    reason = "BadRequest"

@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import count, takewhile
 from typing import Any
 
 from .history import Watch
 from .kinds import Kind, Object
-from .store_errors import ExpiredError, StoreError
+from .store_errors import ExpiredError, StoreError, TooLargeError
 
+TOO_LARGE_RETRY_S = 1
 _LAST_BOOKMARK_S = 2.0  # how long before a watch's end the API server sends the last bookmark
 
 
@@ -28,18 +29,34 @@ def status(code: int, reason: str, message: str) -> dict[str, Any]:
 
 def refusal(error: StoreError) -> dict[str, Any]:
     """The `Status` of an operation that the store refused."""
-    return status(error.code, error.reason, str(error))
+    report = status(error.code, error.reason, str(error))
+    if isinstance(error, TooLargeError):
+        cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+        report["details"] = {"causes": [cause], "retryAfterSeconds": TOO_LARGE_RETRY_S}
+    return report
 
 
 async def watch_lines(
-    watch: Watch, kind: Kind, initial: Iterable[Object], *, timeout_s: float, bookmark_interval_s: float | None
+    watch: Watch,
+    kind: Kind,
+    initial: Iterable[Object],
+    *,
+    timeout_s: float,
+    bookmark_interval_s: float | None,
+    mark_end_of_initial: bool = False,
+    shape: Callable[[Object], Object] = lambda obj: obj,
 ) -> AsyncIterator[bytes]:
     """The lines of one watch, until its time is over, it is closed, or its place in the history is gone.
 
-    `initial` are objects to report as ADDED first; without an interval there are no bookmarks.
+    `initial` are objects to report as ADDED first, with a bookmark after them where their end is to be marked;
+    without an interval there are no other bookmarks. `shape` makes of each object what the client wants to see.
     """
+    first_version = watch.version
     for obj in initial:
-        yield _line("ADDED", obj)
+        yield _line("ADDED", shape(obj))
+    if mark_end_of_initial:
+        end_mark = {"resourceVersion": str(first_version), "annotations": {"k8s.io/initial-events-end": "true"}}
+        yield _line("BOOKMARK", shape({**_bookmark(kind, first_version), "metadata": end_mark}))
     begin = asyncio.get_running_loop().time()
     end = begin + timeout_s
     try:
@@ -47,12 +64,12 @@ async def watch_lines(
             woken = True
             while woken and not watch.closed:
                 for event in watch.take():
-                    yield _line(event.type, event.object)
+                    yield _line(event.type, shape(event.object))
                 woken = await _woken_before(moment, watch)
             if watch.closed:
                 return
-            if moment < end:
-                yield _line("BOOKMARK", _bookmark(kind, watch.version))
+            if moment < end and not watch.ahead:
+                yield _line("BOOKMARK", shape(_bookmark(kind, watch.version)))
     except ExpiredError as error:
         yield _line("ERROR", refusal(error))
 

@@ -13,17 +13,19 @@ import pytest
 
 from benchmarks.lab.api import ApiServer
 from benchmarks.lab.client import ApiClient, ApiError, WatchEvent
-from benchmarks.lab.kinds import ENDPOINT_SLICE, POD, SERVICE
+from benchmarks.lab.kinds import ENDPOINT_SLICE, POD, SERVICE, SERVICE_ACCOUNT
 from benchmarks.lab.store import Store
 
 from .recordings import entries, watched
 from .served import TOKEN, serving
 
 PODS = "/api/v1/namespaces/default/pods"
+SERVICE_ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 
 
 def pod(name: str, **labels: str) -> dict[str, Any]:
-    return {"metadata": {"name": name, "labels": labels}, "spec": {"nodeName": "node-a"}}
+    spec = {"nodeName": "node-a", "containers": [{"name": "main", "image": "main"}]}
+    return {"metadata": {"name": name, "labels": labels}, "spec": spec}
 
 
 @pytest.fixture
@@ -126,27 +128,42 @@ async def test_only_health_and_version_are_open(server: ApiServer) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "content", "code", "reason", "message"),
     [
-        ("GET", "/apis/apps/v1/deployments", "", 404, "NotFound", "Not Found"),
+        ("GET", "/apis/apps/v1/replicasets", "", 404, "NotFound", "the server could not find the requested resource"),
         ("DELETE", PODS, "", 405, "MethodNotAllowed", "Method Not Allowed"),
         ("POST", PODS, "{", 400, "BadRequest", "the body is not JSON"),
         ("POST", PODS, "[]", 400, "BadRequest", "the body must be a JSON object"),
         ("POST", PODS, '{"kind": "Node"}', 400, "BadRequest", "the body must be a v1 Pod"),
         ("POST", PODS, "{}", 400, "BadRequest", "the body has no metadata"),
-        ("POST", PODS, '{"metadata": {}}', 422, "Invalid", "name or generateName is required"),
-        ("POST", PODS, '{"metadata": {"namespace": "x"}}', 400, "BadRequest", "must be 'default'"),
-        ("POST", PODS, '{"metadata": {"name": "taken"}}', 409, "AlreadyExists", 'pods "taken" already exists'),
-        ("PUT", f"{PODS}/taken", '{"metadata": {"name": "x"}}', 400, "BadRequest", "must be 'taken'"),
+        ("POST", SERVICE_ACCOUNTS, '{"metadata": {}}', 422, "Invalid", "name or generateName is required"),
+        ("POST", PODS, '{"metadata": {"namespace": "x"}}', 400, "BadRequest", "does not match the namespace"),
+        ("POST", SERVICE_ACCOUNTS, '{"metadata": {"name": "taken"}}', 409, "AlreadyExists", '"taken" already exists'),
+        (
+            "PUT",
+            f"{PODS}/taken",
+            '{"metadata": {"name": "x"}}',
+            400,
+            "BadRequest",
+            "does not match the name on the URL",
+        ),
         ("GET", "/api/v1/pods?labelSelector=a,,b", "", 400, "BadRequest", "unable to parse label selector"),
-        ("GET", "/api/v1/pods?fieldSelector=a=b", "", 400, "BadRequest", "use labelSelector"),
+        ("GET", "/api/v1/pods?fieldSelector=a=b", "", 400, "BadRequest", "field label not supported: a"),
         ("GET", "/api/v1/pods?watch=1&resourceVersion=x", "", 400, "BadRequest", "resourceVersion: invalid"),
         ("GET", "/api/v1/pods?watch=1&timeoutSeconds=-1", "", 400, "BadRequest", "timeoutSeconds: invalid"),
-        ("GET", "/api/v1/pods?watch=1&sendInitialEvents=true", "", 422, "Invalid", "no streaming lists"),
+        (
+            "GET",
+            "/api/v1/pods?watch=1&sendInitialEvents=true",
+            "",
+            422,
+            "Invalid",
+            "requires setting resourceVersionMatch",
+        ),
     ],
 )
 async def test_failures_are_status_objects(
     http: httpx.AsyncClient, store: Store, method: str, path: str, content: str, code: int, reason: str, message: str
 ) -> None:
     store.create(POD, "default", pod("taken"))
+    store.create(SERVICE_ACCOUNT, "default", {"metadata": {"name": "taken"}})
 
     answer = await http.request(method, path, content=content)
 
@@ -156,10 +173,10 @@ async def test_failures_are_status_objects(
     assert message in body["message"]
 
 
-async def test_only_merge_patches_are_taken(http: httpx.AsyncClient, store: Store) -> None:
+async def test_server_side_apply_is_refused(http: httpx.AsyncClient, store: Store) -> None:
     store.create(POD, "default", pod("echo-0"))
 
-    answer = await http.patch(f"{PODS}/echo-0", content="[]", headers={"content-type": "application/json-patch+json"})
+    answer = await http.patch(f"{PODS}/echo-0", content="{}", headers={"content-type": "application/apply-patch+yaml"})
 
     assert (answer.status_code, answer.json()["reason"]) == (415, "UnsupportedMediaType")
 
