@@ -1,11 +1,15 @@
-"""The objects that the lab itself puts into its API server, and the file with which clients reach it; pure."""
+"""The objects that the lab itself puts into its API server, and the file with which clients reach it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from .inside import NAMESERVER
+from .kinds import Object
+from .network import NAMESERVER
+from .slices import SERVICE_NAME_LABEL
 
 NAMESPACE: Final = "default"
 HTTP_PORT: Final = 8081
@@ -18,25 +22,76 @@ DNS_NAMESPACE: Final = "kube-system"
 _DNS_LABELS: Final = {"k8s-app": "kube-dns"}
 _DNS_PORT: Final = 53
 
+ZONE_LABEL: Final = "topology.kubernetes.io/zone"
+
 Manifest = dict[str, Any]
 
 
-def kubeconfig(server: str, token: str) -> Manifest:
-    """With one context, in namespace `default`."""
+def kubeconfig(server: str, token: str, authority: bytes) -> Manifest:
+    """With one context, in namespace `default`; `authority` is the PEM of what the server's certificate is from."""
+    trusted = base64.b64encode(authority).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": {"server": server}}],
+        "clusters": [{"name": "lab", "cluster": {"server": server, "certificate-authority-data": trusted}}],
         "users": [{"name": "lab", "user": {"token": token}}],
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": NAMESPACE}}],
         "current-context": "lab",
     }
 
 
+def node(name: str, zone: str) -> Manifest:
+    """A node that is ready."""
+    return {
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, ZONE_LABEL: zone}},
+        "status": {"conditions": conditions(ready=True)},
+    }
+
+
 def service(name: str, cluster_ip: str) -> Manifest:
     """A Service of the provider pods that `pod_labels` marks as its own."""
-    ports = [("http", "TCP", SERVICE_HTTP_PORT, HTTP_PORT), ("grpc", "TCP", SERVICE_GRPC_PORT, GRPC_PORT)]
+    # By name, since where pods have no address of their own each has numbers of its own.
+    ports = [("http", "TCP", SERVICE_HTTP_PORT, "http"), ("grpc", "TCP", SERVICE_GRPC_PORT, "grpc")]
     return _service(name, cluster_ip, pod_labels(name), ports)
+
+
+def deployment(name: str, replicas: int) -> Manifest:
+    """A Deployment of provider pods that belong to the Service of its name."""
+    template = {
+        "metadata": {"labels": pod_labels(name)},
+        "spec": {"containers": _containers(name, {"http": HTTP_PORT, "grpc": GRPC_PORT})},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": pod_labels(name)}, "template": template}
+    return {"metadata": {"name": name, "labels": pod_labels(name)}, "spec": spec}
+
+
+def endpoint_slice(service_name: str, endpoints: Sequence[tuple[str, str]]) -> Manifest:
+    """A slice that no controller cares for, of ready endpoints, given by pod name and address."""
+    return {
+        "metadata": {
+            "generateName": f"{service_name}-without-pods-",
+            "labels": {SERVICE_NAME_LABEL: service_name, "endpointslice.kubernetes.io/managed-by": "discovery-lab"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [
+            {
+                "addresses": [address],
+                "conditions": {"ready": True, "serving": True, "terminating": False},
+                "targetRef": {"kind": "Pod", "namespace": NAMESPACE, "name": name},
+            }
+            for name, address in endpoints
+        ],
+        "ports": [
+            {"name": port, "protocol": "TCP", "port": number}
+            for port, number in (("http", HTTP_PORT), ("grpc", GRPC_PORT))
+        ],
+    }
+
+
+def headless_service(name: str) -> Manifest:
+    """A Service without an address and without a selector: its slices are written by hand."""
+    ports = [{"name": "http", "port": HTTP_PORT}, {"name": "grpc", "port": GRPC_PORT}]
+    return {"metadata": {"name": name}, "spec": {"clusterIP": "None", "ports": ports}}
 
 
 def pod_labels(service_name: str) -> dict[str, str]:
@@ -49,9 +104,38 @@ def pod(name: str, node: str, address: str) -> Manifest:
     return _pod(name, node, address, {}, {"http": HTTP_PORT, "grpc": GRPC_PORT}, ready=False)
 
 
+def pod_ports(pod: Object, http: int, grpc: int) -> Manifest:
+    """A patch of a provider pod that tells the numbers that its ports `http` and `grpc` really have."""
+    numbers = {"http": http, "grpc": grpc}
+    containers = [
+        {
+            **container,
+            "ports": [
+                {**port, "containerPort": numbers.get(port.get("name"), port["containerPort"])}
+                for port in container.get("ports") or ()
+            ],
+        }
+        for container in pod["spec"]["containers"]
+    ]
+    return {"spec": {"containers": containers}}
+
+
+def running(address: str) -> Manifest:
+    """A patch of a Pod that has been given an address, and is not ready yet."""
+    return {"status": _running(address, ready=False)}
+
+
+def waiting(name: str, restarts: int, reason: str, message: str) -> Manifest:
+    """A patch of a Pod whose container does not run, and why."""
+    state = {"waiting": {"reason": reason, "message": message}}
+    container = {"name": name, "ready": False, "restartCount": restarts, "state": state}
+    return {"status": {"phase": "Pending", "conditions": conditions(ready=False), "containerStatuses": [container]}}
+
+
 def conditions(*, ready: bool) -> list[Manifest]:
-    """`status.conditions` of a Pod."""
-    return [{"type": "Ready", "status": str(ready)}]
+    """`status.conditions` of a Pod, as of now."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [{"type": "Ready", "status": str(ready), "lastTransitionTime": now}]
 
 
 def dns_service() -> Manifest:
@@ -66,7 +150,7 @@ def dns_pod(node: str, address: str) -> Manifest:
 
 
 def _service(
-    name: str, cluster_ip: str, selector: Mapping[str, str], ports: list[tuple[str, str, int, int]]
+    name: str, cluster_ip: str, selector: Mapping[str, str], ports: Iterable[tuple[str, str, int, int | str]]
 ) -> Manifest:
     named = [
         {"name": port_name, "protocol": protocol, "port": port, "targetPort": target}
@@ -79,14 +163,21 @@ def _service(
 def _pod(
     name: str, node: str, address: str, labels: Mapping[str, str], ports: Mapping[str, int], *, ready: bool
 ) -> Manifest:
-    declared = [{"name": port_name, "containerPort": port} for port_name, port in ports.items()]
     return {
         "metadata": {"name": name, "labels": labels},
-        "spec": {"nodeName": node, "containers": [{"name": name, "ports": declared}]},
-        "status": {
-            "phase": "Running",
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "conditions": conditions(ready=ready),
-        },
+        "spec": {"nodeName": node, "containers": _containers(name, ports)},
+        "status": _running(address, ready=ready),
     }
+
+
+def _running(address: str, *, ready: bool) -> Manifest:
+    return {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "conditions": conditions(ready=ready),
+    }
+
+
+def _containers(name: str, ports: Mapping[str, int]) -> list[Manifest]:
+    return [{"name": name, "ports": [{"name": port, "containerPort": number} for port, number in ports.items()]}]

@@ -1,33 +1,24 @@
-"""The EndpointSlice controller: writes for every Service with a selector which pods serve it, and how ready.
+"""What the EndpointSlices of a Service have to say: which pods serve it, and how ready they are; pure.
 
-`plan_slices` decides, from objects alone; `run_slice_controller` feeds it through the API and writes what it
-decided. The rules are those of the controller in a Kubernetes 1.36 cluster, for IPv4, without topology hints,
-and without the annotation that tells when a change began. It also removes the slices of a Service that is
-gone, which is the garbage collector's work in a cluster.
+The rules are those of the controller in a Kubernetes 1.36 cluster. `slice_controller` carries out what is planned here.
 """
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from .client import ApiClient, ApiError
+from .hints import hinted, without_hints
 from .kinds import ENDPOINT_SLICE, POD, SERVICE, Object, labels_of
 from .label_selectors import LabelSelector
-from .mirror import RETRY_S, Mirror
 
 MAX_ENDPOINTS = 100
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-_MANAGED_BY = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+MANAGED_BY = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
 _HEADLESS = {"service.kubernetes.io/headless": ""}
+_TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
-_QUIET_S = 0.003  # a burst of changes is over when nothing has come for so long
-_BURST_S = 0.02  # but what has come by then is written
-
-_Ports = tuple[tuple[str, str, int], ...]  # name, protocol and number of each
+Ports = tuple[tuple[str, str, int, str | None], ...]
+"""Name, protocol, number and application protocol of each."""
 _Endpoints = list[dict[str, Any]]
 
 
@@ -40,102 +31,72 @@ class Plan:
     delete: tuple[Object, ...]
 
 
-def plan_slices(service: Object, pods: Iterable[Object], existing: Iterable[Object], zones: Mapping[str, str]) -> Plan:
+def plan_slices(
+    service: Object,
+    pods: Iterable[Object],
+    existing: Iterable[Object],
+    zones: Mapping[str, str],
+    trigger_time: str | None = None,
+) -> Plan:
     """What to write so that the slices of `service` tell its pods.
 
     `pods` may be those of any Service, `existing` are this Service's slices; `zones` maps node to zone.
     Endpoints stay in the slice and at the place where they are. New ones go to slices that change anyway,
-    then to the fullest that has room for all, then to new slices. A Service always keeps one slice.
+    then to the fullest that has room for all, then to new slices. A Service always keeps one slice of each
+    of its address families. What is written is annotated with `trigger_time`, when the change began.
     """
-    wanted = _endpoints_by_ports(service, pods, zones)
-    kept: list[tuple[Object, _Ports, _Endpoints]] = []
+    mine, old = tuple(pods), tuple(existing)
+    plans = [
+        _plan_family(service, family, endpoints_by_ports(service, mine, zones, family), old, trigger_time)
+        for family in service["spec"].get("ipFamilies") or ("IPv4",)
+    ]
+    families = service["spec"].get("ipFamilies") or ("IPv4",)
+    strays = tuple(one for one in old if one["addressType"] not in families)
+    return Plan(
+        create=tuple(new for plan in plans for new in plan.create),
+        update=tuple(new for plan in plans for new in plan.update),
+        delete=tuple(gone for plan in plans for gone in plan.delete) + strays,
+    )
+
+
+def _plan_family(
+    service: Object,
+    family: str,
+    wanted: Mapping[Ports, dict[str, dict[str, Any]]],
+    existing: Iterable[Object],
+    trigger_time: str | None,
+) -> Plan:
+    kept: list[tuple[Object, Ports, _Endpoints]] = []
     free: list[Object] = []
     for old in existing:
+        if old["addressType"] != family:
+            continue
         ports = _ports_of(old)
         group = wanted.get(ports, {})
-        uids = [endpoint["targetRef"]["uid"] for endpoint in old["endpoints"] or ()]
-        if endpoints := [group.pop(uid) for uid in uids if uid in group]:
+        uids = [(endpoint.get("targetRef") or {}).get("uid") for endpoint in old.get("endpoints") or ()]
+        # dict.fromkeys: what somebody else wrote may name a pod twice.
+        if endpoints := [group.pop(uid) for uid in dict.fromkeys(uids) if uid in group]:
             kept.append((old, ports, endpoints))
         else:
             free.append(old)
 
-    added: list[tuple[_Ports | None, _Endpoints | None]] = []
+    added: list[tuple[Ports | None, _Endpoints | None]] = []
     for ports, group in wanted.items():
-        slices = [(old["endpoints"], endpoints) for old, its_ports, endpoints in kept if its_ports == ports]
+        slices = [(without_hints(old["endpoints"]), after) for old, its_ports, after in kept if its_ports == ports]
         added += [(ports, endpoints) for endpoints in _place(list(group.values()), slices)]
     if not kept and not added:
         added.append((None, None))
 
-    updated = [(old, _slice(service, ports, endpoints, old)) for old, ports, endpoints in kept]
-    updated += [(old, _slice(service, *content, old)) for old, content in zip(free, added, strict=False)]
+    def content(ports: Ports | None, endpoints: _Endpoints | None, old: Object | None = None) -> dict[str, Any]:
+        return _slice(service, family, ports, endpoints, old)
+
+    updated = [(old, content(ports, endpoints, old)) for old, ports, endpoints in kept]
+    updated += [(old, content(*its_content, old)) for old, its_content in zip(free, added, strict=False)]
     return Plan(
-        create=tuple(_slice(service, *content) for content in added[len(free) :]),
-        update=tuple(new for old, new in updated if new != old),
+        create=tuple(_triggered(content(*its_content), trigger_time) for its_content in added[len(free) :]),
+        update=tuple(_triggered(new, trigger_time) for old, new in updated if new != old),
         delete=tuple(free[len(added) :]),
     )
-
-
-async def run_slice_controller(client: ApiClient, zones: Mapping[str, str]) -> None:
-    """Keep the slices of all Services up to date until cancelled; `zones` maps node to zone.
-
-    Raises an `ExceptionGroup` of `ApiError` if the API server refuses it; where there is none, it waits.
-    """
-    changed = asyncio.Event()
-    services = Mirror(client, SERVICE, changed.set)
-    pods = Mirror(client, POD, changed.set)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(services.run(), name="slice-controller-services")
-        group.create_task(pods.run(), name="slice-controller-pods")
-        await services.listed.wait()
-        await pods.listed.wait()
-        while True:
-            await _burst(changed)
-            try:
-                await _write_slices(client, services.objects.values(), pods.objects.values(), zones)
-            except ApiError as error:
-                if error.code not in {404, 409}:
-                    raise
-                changed.set()  # somebody else wrote in between
-            except httpx.TransportError:
-                await asyncio.sleep(RETRY_S)
-                changed.set()
-
-
-async def _burst(changed: asyncio.Event) -> None:
-    """Wait for a change and for what comes right behind it, so that several pods make one write."""
-    await changed.wait()
-    clock = asyncio.get_running_loop().time
-    end = clock() + _BURST_S
-    while changed.is_set() and clock() < end:
-        changed.clear()
-        try:
-            async with asyncio.timeout(_QUIET_S):
-                await changed.wait()
-        except TimeoutError:
-            return
-    changed.clear()
-
-
-async def _write_slices(
-    client: ApiClient, services: Iterable[Object], pods: Iterable[Object], zones: Mapping[str, str]
-) -> None:
-    ((label, value),) = _MANAGED_BY.items()
-    owned: dict[str, list[Object]] = defaultdict(list)
-    for existing in (await client.list(ENDPOINT_SLICE, selector=f"{label}={value}")).items:
-        owned[existing["metadata"]["ownerReferences"][0]["uid"]].append(existing)
-    plans = [
-        plan_slices(service, pods, owned.pop(service["metadata"]["uid"], ()), zones)
-        for service in services
-        if service["spec"].get("selector") and service["spec"].get("type") != "ExternalName"
-    ]
-    plans += [Plan((), (), tuple(ownerless)) for ownerless in owned.values()]
-    for plan in plans:
-        for new in plan.create:
-            await client.create(ENDPOINT_SLICE, new["metadata"]["namespace"], new)
-        for new in plan.update:
-            await client.replace(ENDPOINT_SLICE, new)
-        for old in plan.delete:
-            await client.delete(ENDPOINT_SLICE, old["metadata"]["namespace"], old["metadata"]["name"])
 
 
 def _place(new: _Endpoints, slices: list[tuple[_Endpoints, _Endpoints]]) -> list[_Endpoints]:
@@ -143,7 +104,7 @@ def _place(new: _Endpoints, slices: list[tuple[_Endpoints, _Endpoints]]) -> list
 
     Of each slice there are the endpoints that it has so far, and those that it is going to have.
     """
-    for before, after in slices:
+    for before, after in sorted(slices, key=lambda each: -len(each[1])):
         if before != after:
             room = MAX_ENDPOINTS - len(after)
             after.extend(new[:room])
@@ -159,33 +120,39 @@ def _place(new: _Endpoints, slices: list[tuple[_Endpoints, _Endpoints]]) -> list
     return added
 
 
-def _endpoints_by_ports(
-    service: Object, pods: Iterable[Object], zones: Mapping[str, str]
-) -> dict[_Ports, dict[str, dict[str, Any]]]:
+def endpoints_by_ports(
+    service: Object, pods: Iterable[Object], zones: Mapping[str, str], family: str = "IPv4"
+) -> dict[Ports, dict[str, dict[str, Any]]]:
     """The endpoints by the uid of their pods, apart for pods whose named ports have different numbers."""
     selector = LabelSelector.equal_to(service["spec"]["selector"])
-    found: dict[_Ports, dict[str, dict[str, Any]]] = {}
+    found: dict[Ports, dict[str, dict[str, Any]]] = {}
     for pod in pods:
-        status = pod.get("status") or {}
         if (
             pod["metadata"]["namespace"] == service["metadata"]["namespace"]
             and selector.matches(labels_of(pod))
-            and status.get("podIP")
-            and status.get("phase") not in {"Succeeded", "Failed"}
+            and (address := _address(pod, family))
+            and pod["status"].get("phase") not in {"Succeeded", "Failed"}
         ):
             group = found.setdefault(_pod_ports(service, pod), {})
-            group[pod["metadata"]["uid"]] = _endpoint(service, pod, zones)
+            group[pod["metadata"]["uid"]] = _endpoint(service, pod, address, zones)
     return found
 
 
-def _endpoint(service: Object, pod: Object, zones: Mapping[str, str]) -> dict[str, Any]:
-    metadata, status, node = pod["metadata"], pod["status"], pod["spec"].get("nodeName")
+def _address(pod: Object, family: str) -> str | None:
+    """The pod's address of a family; the family of an address shows by the colons of IPv6."""
+    status = pod.get("status") or {}
+    addresses = [each["ip"] for each in status.get("podIPs") or ()] or [status.get("podIP")]
+    return next((each for each in addresses if each and (":" in each) == (family == "IPv6")), None)
+
+
+def _endpoint(service: Object, pod: Object, address: str, zones: Mapping[str, str]) -> dict[str, Any]:
+    metadata, status, node = pod["metadata"], pod["status"], (pod.get("spec") or {}).get("nodeName")
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
     serving = conditions.get("Ready") == "True"
     terminating = "deletionTimestamp" in metadata
     published = bool(service["spec"].get("publishNotReadyAddresses"))
     endpoint = {
-        "addresses": [status["podIP"]],
+        "addresses": [address],
         "conditions": {
             "ready": published or (serving and not terminating),
             "serving": serving,
@@ -200,14 +167,14 @@ def _endpoint(service: Object, pod: Object, zones: Mapping[str, str]) -> dict[st
     }
     if node:
         endpoint["nodeName"] = node
-    if node in zones:
+    if node and node in zones:
         endpoint["zone"] = zones[node]
     return endpoint
 
 
-def _pod_ports(service: Object, pod: Object) -> _Ports:
+def _pod_ports(service: Object, pod: Object) -> Ports:
     """The Service's ports with the pod's numbers; a port whose name the pod does not have is left out."""
-    containers = pod["spec"].get("containers") or ()
+    containers = (pod.get("spec") or {}).get("containers") or ()
     declared = {
         (port.get("name"), port.get("protocol", "TCP")): port["containerPort"]
         for container in containers
@@ -219,19 +186,21 @@ def _pod_ports(service: Object, pod: Object) -> _Ports:
         target = port.get("targetPort") or port["port"]
         number = target if isinstance(target, int) else declared.get((target, protocol))
         if number is not None:
-            resolved.append((port.get("name", ""), protocol, number))
+            resolved.append((port.get("name") or "", protocol, number, port.get("appProtocol")))
     return tuple(resolved)
 
 
-def _ports_of(existing: Object) -> _Ports:
-    return tuple((port["name"], port["protocol"], port["port"]) for port in existing["ports"] or ())
+def _ports_of(existing: Object) -> Ports:
+    """As it is written; what somebody has left out is None, as in no slice of this controller's."""
+    ports = existing.get("ports") or ()
+    return tuple((each.get("name"), each.get("protocol"), each.get("port"), each.get("appProtocol")) for each in ports)
 
 
 def _slice(
-    service: Object, ports: _Ports | None, endpoints: _Endpoints | None, old: Object | None = None
+    service: Object, family: str, ports: Ports | None, endpoints: _Endpoints | None, old: Object | None
 ) -> dict[str, Any]:
     name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-    labels = {**labels_of(service), **_MANAGED_BY, SERVICE_NAME_LABEL: name}
+    labels = {**labels_of(service), **MANAGED_BY, SERVICE_NAME_LABEL: name}
     if service["spec"].get("clusterIP") == "None":
         labels |= _HEADLESS
     owner = {
@@ -247,7 +216,21 @@ def _slice(
         "kind": ENDPOINT_SLICE.name,
         "apiVersion": ENDPOINT_SLICE.api_version,
         "metadata": {**metadata, "labels": labels, "ownerReferences": [owner]},
-        "addressType": "IPv4",
-        "endpoints": endpoints,
-        "ports": ports and [{"name": port, "protocol": protocol, "port": number} for port, protocol, number in ports],
+        "addressType": family,
+        "endpoints": endpoints and hinted(service, endpoints),
+        "ports": ports and list(_port_objects(ports)),
     }
+
+
+def _port_objects(ports: Ports) -> Iterator[dict[str, Any]]:
+    for name, protocol, number, app_protocol in ports:
+        application = {"appProtocol": app_protocol} if app_protocol else {}
+        yield {"name": name, "protocol": protocol, "port": number, **application}
+
+
+def _triggered(new: Mapping[str, Any], trigger_time: str | None) -> dict[str, Any]:
+    """A slice that is going to be written, with the time of what triggered that; a deletion has none."""
+    kept = {key: value for key, value in (new["metadata"].get("annotations") or {}).items() if key != _TRIGGER_TIME}
+    annotations = kept | ({_TRIGGER_TIME: trigger_time} if trigger_time else {})
+    metadata = {key: value for key, value in new["metadata"].items() if key != "annotations"}
+    return {**new, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}

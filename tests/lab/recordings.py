@@ -1,5 +1,6 @@
 """What a real API server sent, one course of events per file (tests/data/kubernetes)."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ _FOLDER = Path(__file__).parent.parent / "data" / "kubernetes"
 
 def entries(name: str) -> list[dict[str, Any]]:
     """The recording's lines: each a note, a step, a request or a line of a watch."""
-    return [json.loads(line) for line in (_FOLDER / f"{name}.jsonl").read_text().splitlines()]
+    plain = _FOLDER / f"{name}.jsonl"
+    text = plain.read_bytes() if plain.exists() else gzip.decompress(plain.with_suffix(".jsonl.gz").read_bytes())
+    return [json.loads(line) for line in text.decode().splitlines()]
 
 
 def watched(name: str) -> list[dict[str, Any]]:

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.lab.client import ApiClient, ApiError
-from benchmarks.lab.kinds import ENDPOINT_SLICE, POD, SERVICE, Object
-from benchmarks.lab.slices import MAX_ENDPOINTS, Plan, plan_slices, run_slice_controller
+from benchmarks.lab.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object
+from benchmarks.lab.slice_controller import run_slice_controller
+from benchmarks.lab.slices import MAX_ENDPOINTS, Plan, plan_slices
 from benchmarks.lab.store import Store
+from benchmarks.lab.triggers import TriggerTimes
 
 from .recordings import watched
 from .served import TOKEN, serving
@@ -83,7 +85,7 @@ def sizes(slices: Iterable[Object]) -> list[int]:
 
 
 def comparable(one: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what differs between any two clusters, and the two fields that the lab's controller leaves out."""
+    """Without what differs between any two clusters, and without managedFields, which the lab leaves out."""
     metadata = dict(one["metadata"])
     for field in ("name", "uid", "resourceVersion", "creationTimestamp", "managedFields", "annotations"):
         metadata.pop(field, None)
@@ -216,6 +218,70 @@ def test_pods_whose_named_port_differs_have_their_own_slice() -> None:
     assert ports == {("echo-0", "echo-2"): [8080, 50051], ("echo-1",): [9090, 50051]}
 
 
+def test_the_application_protocol_is_kept() -> None:
+    store = Store()
+    replan(store, [pod(0)], service(ports=[{"name": "grpc", "port": 80}]))
+
+    (one,) = replan(store, [pod(0)], service(ports=[{"name": "grpc", "port": 80, "appProtocol": "kubernetes.io/h2c"}]))
+
+    assert one["ports"] == [{"name": "grpc", "protocol": "TCP", "port": 80, "appProtocol": "kubernetes.io/h2c"}]
+
+
+def test_endpoints_that_are_not_ready_have_no_hints() -> None:
+    unready = pod(1, node="node-b")
+    set_ready(unready, "False")
+
+    (one,) = replan(Store(), [pod(0), unready], service(trafficDistribution="PreferClose"))
+
+    assert [endpoint.get("hints") for endpoint in one["endpoints"]] == [{"forZones": [{"name": "zone-a"}]}, None]
+
+
+def test_hints_do_not_count_as_a_change_when_slices_are_filled() -> None:
+    near = service(trafficDistribution="PreferSameZone")
+    store = Store()
+    pods = [pod(number) for number in range(150)]
+    before = {one["metadata"]["name"]: len(one["endpoints"]) for one in replan(store, pods, near)}
+
+    after = replan(store, [*pods, *map(pod, range(200, 260))], near)
+
+    # The slice of 50 has no room for all 60, and none of the two changes anyway.
+    assert sizes(after) == [50, 60, 100]
+    assert {
+        one["metadata"]["name"]: len(one["endpoints"]) for one in after if one["metadata"]["name"] in before
+    } == before
+
+
+def test_a_slice_that_is_written_tells_when_the_change_began() -> None:
+    field = "endpoints.kubernetes.io/last-change-trigger-time"
+    store = Store()
+    carry_out(plan_slices(service(), [pod(0)], (), ZONES, "2026-11-23T07:18:31Z"), store)
+    (first,) = store.list(ENDPOINT_SLICE)
+    assert first["metadata"]["annotations"] == {field: "2026-11-23T07:18:31Z"}
+
+    # Nothing but another moment is no reason to write; and a deletion has none.
+    assert plan_slices(service(), [pod(0)], [first], ZONES, "2026-11-23T07:18:32Z") == Plan((), (), ())
+    carry_out(plan_slices(service(), [], [first], ZONES, None), store)
+    (second,) = store.list(ENDPOINT_SLICE)
+    assert "annotations" not in second["metadata"]
+
+
+def test_each_change_of_a_pod_is_told_once_and_the_earliest_first() -> None:
+    def turned(number: int, moment: str) -> dict[str, Any]:
+        one = pod(number)
+        one["status"]["conditions"][0]["lastTransitionTime"] = moment
+        return one
+
+    echo, triggers = service(), TriggerTimes()
+    echo["metadata"]["creationTimestamp"] = "2026-11-23T07:18:00Z"
+    assert triggers.next(echo, []) == "2026-11-23T07:18:00Z"
+    pods = [turned(0, "2026-11-23T07:18:07Z"), turned(1, "2026-11-23T07:18:05Z")]
+    assert triggers.next(echo, pods) == "2026-11-23T07:18:05Z"
+    assert triggers.next(echo, pods) is None
+    pods[1] = turned(1, "2026-11-23T07:18:09Z")
+    assert triggers.next(echo, pods) == "2026-11-23T07:18:09Z"
+    assert triggers.next(echo, pods[:1]) is None
+
+
 def test_a_port_that_the_pod_does_not_name_is_left_out() -> None:
     ports = [
         {"port": 80},
@@ -286,7 +352,7 @@ def test_whatever_comes_and_goes_every_pod_is_in_one_slice(courses: list[set[int
 @asynccontextmanager
 async def controlled(store: Store) -> AsyncIterator[ApiClient]:
     async with serving(store) as server, ApiClient(server.url, TOKEN) as client, asyncio.TaskGroup() as group:
-        controller = group.create_task(run_slice_controller(client, ZONES))
+        controller = group.create_task(run_slice_controller(client))
         yield client
         controller.cancel()
 
@@ -325,6 +391,45 @@ async def test_pods_that_join_at_once_are_written_together() -> None:
     assert set(pods_in(change.object)) == {f"echo-{number}" for number in range(10)}
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"endpoints": None},
+        {"endpoints": [{"addresses": ["10.9.9.9"], "conditions": {}}]},
+        {"ports": [{"port": 1}]},
+        {"metadata": {"ownerReferences": None}},
+        {"metadata": {"labels": {"app": None}}},
+    ],
+)
+async def test_what_somebody_else_writes_to_a_slice_is_mended(damage: dict[str, Any]) -> None:
+    store = Store()
+    store.create(NODE, "", {"metadata": {"name": "node-a", "labels": {"topology.kubernetes.io/zone": "zone-a"}}})
+    store.create(SERVICE, "default", service())
+    store.create(POD, "default", pod(0))
+    async with controlled(store) as client:
+        changes = aiter(store.watch(ENDPOINT_SLICE, version=1))
+        whole = (await anext(changes)).object
+        await client.patch(ENDPOINT_SLICE, "default", whole["metadata"]["name"], damage)
+        damaged, mended = (await anext(changes)).object, (await anext(changes)).object
+
+    assert comparable(damaged) != comparable(whole)
+    assert {**comparable(mended), "metadata": {**comparable(mended)["metadata"], "generation": 1}} == comparable(whole)
+    assert mended["endpoints"][0]["zone"] == "zone-a"
+
+
+async def test_a_zone_that_a_node_gets_later_is_told() -> None:
+    store = Store()
+    store.create(SERVICE, "default", service())
+    store.create(POD, "default", pod(0))
+    async with controlled(store):
+        changes = aiter(store.watch(ENDPOINT_SLICE, version=1))
+        before = (await anext(changes)).object
+        store.create(NODE, "", {"metadata": {"name": "node-a", "labels": {"topology.kubernetes.io/zone": "zone-a"}}})
+        after = (await anext(changes)).object
+
+    assert [one["endpoints"][0].get("zone") for one in (before, after)] == [None, "zone-a"]
+
+
 async def test_slices_of_a_service_that_was_replaced_are_replaced() -> None:
     store = Store()
     store.create(SERVICE, "default", service())
@@ -350,6 +455,6 @@ async def test_slices_of_a_service_that_was_replaced_are_replaced() -> None:
 async def test_a_controller_that_is_refused_says_so() -> None:
     async with serving(Store()) as server, ApiClient(server.url, "wrong") as client:
         with pytest.raises(ExceptionGroup) as refused:
-            await run_slice_controller(client, ZONES)
+            await run_slice_controller(client)
 
     assert refused.group_contains(ApiError, match="Unauthorized")

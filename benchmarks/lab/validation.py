@@ -1,0 +1,94 @@
+"""What the API server refuses in a Service, a Pod or a Deployment: what the lab's controllers could not take; pure.
+
+Real servers check much more. Messages have the form of theirs.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from .kinds import DEPLOYMENT, POD, SERVICE, Kind, Object
+from .store_errors import InvalidError
+
+_PART = re.compile(r"\d+%")
+
+
+def check(kind: Kind, obj: Object) -> None:
+    """Raises `InvalidError`, which names the first field that is wrong."""
+    if find := _FAULTS.get(kind):
+        for field, fault in find(obj):
+            name = obj["metadata"].get("name") or obj["metadata"].get("generateName", "")
+            raise InvalidError(f'{kind.name} "{name}" is invalid: {field}: {fault}')
+
+
+def _of_service(service: Object) -> Iterator[tuple[str, str]]:
+    spec = service.get("spec")
+    if not isinstance(spec, Mapping):
+        yield "spec", "Required value"
+        return
+    if not _is_labels(spec.get("selector")):
+        yield "spec.selector", "Invalid value: must map strings to strings"
+    for number, port in enumerate(spec.get("ports") or ()):
+        if not isinstance(port, Mapping) or not _is_port(port.get("port")):
+            yield f"spec.ports[{number}].port", "Invalid value: must be between 1 and 65535, inclusive"
+        elif not (isinstance(port.get("targetPort", ""), str) or _is_port(port["targetPort"])):
+            yield f"spec.ports[{number}].targetPort", "Invalid value: must be a name, or between 1 and 65535, inclusive"
+
+
+def _of_pod(pod: Object, path: str = "spec") -> Iterator[tuple[str, str]]:
+    # A pod without containers is let in: nothing is started for it, and tests need no more.
+    containers = (pod.get("spec") or {}).get("containers") or []
+    if not isinstance(containers, list):
+        yield f"{path}.containers", "Invalid value: must be a list"
+        return
+    for number, container in enumerate(containers):
+        where = f"{path}.containers[{number}]"
+        if not isinstance(container, Mapping):
+            yield where, "Invalid value: must be an object"
+            continue
+        arguments = container.get("args") or []
+        if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
+            yield f"{where}.args", "Invalid value: must be a list of strings"
+        for position, port in enumerate(container.get("ports") or ()):
+            if not isinstance(port, Mapping) or not _is_port(port.get("containerPort")):
+                at = f"{where}.ports[{position}].containerPort"
+                yield at, "Invalid value: must be between 1 and 65535, inclusive"
+
+
+def _of_deployment(deployment: Object) -> Iterator[tuple[str, str]]:
+    spec = deployment.get("spec")
+    if not isinstance(spec, Mapping):
+        yield "spec", "Required value"
+        return
+    replicas = spec.get("replicas", 1)
+    if not isinstance(replicas, int) or replicas < 0:
+        yield "spec.replicas", "Invalid value: must be greater than or equal to 0"
+    selector, template = spec.get("selector") or {}, spec.get("template") or {}
+    wanted, labels = selector.get("matchLabels"), (template.get("metadata") or {}).get("labels")
+    if not wanted or not _is_labels(wanted) or selector.get("matchExpressions"):
+        yield "spec.selector", "Invalid value: this server's Deployments need matchLabels, and know nothing else"
+    elif not _is_labels(labels) or not wanted.items() <= (labels or {}).items():
+        yield "spec.template.metadata.labels", "Invalid value: `selector` does not match template `labels`"
+    rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
+    for field in ("maxSurge", "maxUnavailable"):
+        value = rolling.get(field, 0)
+        if not (isinstance(value, int) or (isinstance(value, str) and _PART.fullmatch(value))):
+            yield f"spec.strategy.rollingUpdate.{field}", "Invalid value: must be a whole number or a percentage"
+    if not (template.get("spec") or {}).get("containers"):
+        yield "spec.template.spec.containers", "Required value"
+    yield from _of_pod(template, "spec.template.spec")
+
+
+def _is_labels(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()))
+
+
+def _is_port(value: Any) -> bool:
+    return isinstance(value, int) and 0 < value < 2**16
+
+
+_FAULTS: dict[Kind, Callable[[Object], Iterator[tuple[str, str]]]] = {
+    SERVICE: _of_service,
+    POD: _of_pod,
+    DEPLOYMENT: _of_deployment,
+}
