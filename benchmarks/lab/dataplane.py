@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from . import nft
 from .mirror import Mirror
-from .rules import REMOVAL, ServicePort, script, service_ports
+from .rules import START, ServicePort, script, service_ports
 
 
 class DataPlane:
@@ -28,7 +28,7 @@ class DataPlane:
 
         What changes while one transaction is under way goes into the next, so that a burst costs two.
         """
-        await nft.load(REMOVAL)
+        await nft.load(START)
         await self._services.listed.wait()
         await self._slices.listed.wait()
         while True:

@@ -5,15 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from asyncio.subprocess import PIPE
+from typing import Final
 
 from .errors import LabError
 
+# What nft says, under many names, when a part of the kernel that a statement needs is not there.
+_LACKING: Final = re.compile(r"No such file or directory|Operation not supported|Protocol not supported")
+_REMEDY: Final = "if the kernel lacks it, load the modules nf_tables, nft_ct, nft_nat, nft_masq, nft_numgen, nft_reject"
+_SHOWN: Final = 200  # characters of the statement; a set's elements may go on for pages
+
 
 async def load(script: str) -> None:
-    """Apply a script as one transaction: all of it or, raising LabError with nft's first words, nothing."""
-    await _run("-f", "-", script=script)
+    """Apply a script as one transaction: all of it or, raising LabError with what nft says and of what, nothing."""
+    try:
+        await _run("-f", "-", script=script)
+    except LabError as error:
+        if _LACKING.search(str(error)):
+            raise LabError(f"{error}; {_REMEDY}") from None
+        raise
 
 
 async def list_json(*what: str) -> str:
@@ -22,7 +34,10 @@ async def list_json(*what: str) -> str:
 
 
 async def _run(*arguments: str, script: str = "") -> str:
-    process = await asyncio.create_subprocess_exec("nft", *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    try:
+        process = await asyncio.create_subprocess_exec("nft", *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    except FileNotFoundError:
+        raise LabError("the lab needs the program nft: install the package nftables") from None
     try:
         output, error = await process.communicate(script.encode())
     finally:
@@ -32,5 +47,11 @@ async def _run(*arguments: str, script: str = "") -> str:
                 os.kill(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
-        raise LabError(f"`nft {' '.join(arguments)}` failed: {error.decode().strip().partition(chr(10))[0]}")
+        raise LabError(f"`nft {' '.join(arguments)}` failed: {_explain(error.decode())}")
     return output.decode()
+
+
+def _explain(error: str) -> str:
+    """The first error, and the statement that it is about."""
+    said, *more = error.strip().splitlines() or ["it does not say why"]
+    return f"{said}, at `{more[0].strip()[:_SHOWN]}`" if more else said

@@ -2,12 +2,11 @@
 
 Chains, maps, sets and names are kube-proxy's own (recorded from a real one in tests/data/kubernetes). What differs:
 
-- nft 1.0.6 prints `dnat ip to numgen ...` but reads only `dnat ip addr . port to numgen ...`, and it takes the
-  priority of a nat hook on output only as a number.
+- nft 1.0.6 prints `dnat ip to numgen ...` but reads only `dnat ip addr . port to numgen ...`.
 - Pods of every node live in this one kernel, so all are in `hairpin-connections`, where a real node has its own.
-- NodePorts and ClientIP affinity are not written yet: their maps are there, and empty.
+- Traffic policies `Local`, external and load balancer addresses have no rules.
 
-Address ranges are the recorded cluster's; the lab's network keeps within them.
+The recording has no NodePort; its chain is as in kube-proxy's own tests, with the mark set as the recorded rules do.
 """
 
 from __future__ import annotations
@@ -19,125 +18,21 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Final
 
+from .empty_table import EMPTY_TABLE, TABLE
 from .kinds import Key, Object, key_of, labels_of
 from .slices import SERVICE_NAME_LABEL
 
-TABLE: Final = "ip kube-proxy"
-
-_SKELETON: Final = f"""\
-add table {TABLE}
-flush table {TABLE}
-table {TABLE} {{
-    comment "rules for kube-proxy"
-
-    set hairpin-connections {{
-        type ipv4_addr . ipv4_addr . inet_proto . inet_service
-        comment "service hairpin connections"
-    }}
-    set cluster-ips {{
-        type ipv4_addr
-        comment "Active ClusterIPs"
-    }}
-    set nodeport-ips {{
-        type ipv4_addr
-        comment "IPs that accept NodePort traffic"
-        elements = {{ 10.250.0.2 }}
-    }}
-    map no-endpoint-services {{
-        type ipv4_addr . inet_proto . inet_service : verdict
-        comment "vmap to drop or reject packets to services with no endpoints"
-    }}
-    map no-endpoint-nodeports {{
-        type inet_proto . inet_service : verdict
-        comment "vmap to drop or reject packets to service nodeports with no endpoints"
-    }}
-    map firewall-ips {{
-        type ipv4_addr . inet_proto . inet_service : verdict
-        comment "destinations that are subject to LoadBalancerSourceRanges"
-    }}
-    map service-ips {{
-        type ipv4_addr . inet_proto . inet_service : verdict
-        comment "ClusterIP, ExternalIP and LoadBalancer IP traffic"
-    }}
-    map service-nodeports {{
-        type inet_proto . inet_service : verdict
-        comment "NodePort traffic"
-    }}
-
-    chain nodeport-endpoints-check {{
-        ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports
-    }}
-    chain service-endpoints-check {{
-        ip daddr . meta l4proto . th dport vmap @no-endpoint-services
-    }}
-    chain firewall-check {{
-        ip daddr . meta l4proto . th dport vmap @firewall-ips
-    }}
-    chain services {{
-        ip daddr @cluster-ips ip saddr != 10.64.0.0/10 meta mark set meta mark | 0x4000 \
-comment "masquerade clusterIP traffic from outside cluster"
-        ip daddr . meta l4proto . th dport vmap @service-ips
-        ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
-    }}
-    chain masquerading {{
-        meta mark & 0x4000 != 0 meta mark set meta mark ^ 0x4000 masquerade fully-random
-        ct status dnat ip saddr . ip daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random
-    }}
-    chain cluster-ips-check {{
-        ip daddr @cluster-ips reject comment "Reject traffic to invalid ports of ClusterIPs"
-        ip daddr 10.96.0.0/16 drop comment "Drop traffic to unallocated ClusterIPs"
-    }}
-    chain reject-chain {{
-        comment "helper for @no-endpoint-services / @no-endpoint-nodeports"
-        reject
-    }}
-
-    chain filter-prerouting-pre-dnat {{
-        type filter hook prerouting priority -110; policy accept;
-        ct state new jump firewall-check
-    }}
-    chain filter-output-pre-dnat {{
-        type filter hook output priority -110; policy accept;
-        ct state new jump firewall-check
-    }}
-    chain filter-input {{
-        type filter hook input priority 0; policy accept;
-        ct state new jump nodeport-endpoints-check
-        ct state new jump service-endpoints-check
-    }}
-    chain filter-forward {{
-        type filter hook forward priority 0; policy accept;
-        ct state new jump service-endpoints-check
-        ct state new jump cluster-ips-check
-    }}
-    chain filter-output {{
-        type filter hook output priority 0; policy accept;
-        ct state new jump service-endpoints-check
-        ct state new jump cluster-ips-check
-    }}
-    chain nat-prerouting {{
-        type nat hook prerouting priority -100; policy accept;
-        jump services
-    }}
-    chain nat-output {{
-        type nat hook output priority -100; policy accept;
-        jump services
-    }}
-    chain nat-postrouting {{
-        type nat hook postrouting priority 100; policy accept;
-        jump masquerading
-    }}
-}}
-flush set {TABLE} hairpin-connections
-flush set {TABLE} cluster-ips
-flush map {TABLE} no-endpoint-services
-flush map {TABLE} service-ips
-"""
+_AFFINITY_S: Final = 10800  # Kubernetes' default
+_MASQUERADE: Final = "meta mark set meta mark | 0x4000"
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """One port of a Service that has a ClusterIP, with the pod addresses and ports that connections to it go to."""
+    """One port of a Service that has a ClusterIP, with the pod addresses and ports that connections to it go to.
+
+    node_port: the port of the node at which it is reached too.
+    affinity_s: how long a client that makes no new connection stays bound to its pod; None: not at all.
+    """
 
     namespace: str
     service: str
@@ -146,27 +41,39 @@ class ServicePort:
     cluster_ip: str
     port: int
     endpoints: tuple[tuple[str, int], ...]
+    node_port: int | None = None
+    affinity_s: int | None = None
+
+    @property
+    def path(self) -> str:
+        """What tells it from every other one."""
+        return f"{self.namespace}/{self.service}/{self.protocol}/{self.name}"
 
     @property
     def chain(self) -> str:
-        """As kube-proxy names it: eight characters of a hash keep names apart that are cut at 240."""
-        name = f"{self.namespace}/{self.service}/{self.protocol}/{self.name}"
-        digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
-        base = f"{digest[:8]}-{name}"
-        return "service-" + (base if len(base) <= 240 else base[:237] + "...")
+        """The chain that picks an endpoint."""
+        return f"service-{_hashed(self.path)}"
 
     @property
-    def key(self) -> str:
-        """What a packet is looked up by in the maps."""
-        return f"{self.cluster_ip} . {self.protocol} . {self.port}"
+    def external_chain(self) -> str:
+        """The chain for connections to the node port."""
+        return f"external-{_hashed(self.path)}"
+
+
+def _hashed(name: str) -> str:
+    """As kube-proxy names things: eight characters of a hash keep names apart that are cut at 240."""
+    digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
+    base = f"{digest[:8]}-{name}"
+    return base if len(base) <= 240 else base[:237] + "..."
 
 
 def service_ports(services: Iterable[Object], slices: Iterable[Object]) -> tuple[ServicePort, ...]:
-    """Join Services with their EndpointSlices; headless Services have no rules."""
+    """Join Services with their EndpointSlices; headless ones and those of type ExternalName have no rules."""
     by_service: dict[Key, list[Object]] = {}
     for piece in slices:
-        owner = piece["metadata"]["namespace"], labels_of(piece).get(SERVICE_NAME_LABEL, "")
-        by_service.setdefault(owner, []).append(piece)
+        if piece.get("addressType") != "IPv6":
+            owner = piece["metadata"]["namespace"], labels_of(piece).get(SERVICE_NAME_LABEL, "")
+            by_service.setdefault(owner, []).append(piece)
     return tuple(
         ServicePort(
             namespace=key_of(service)[0],
@@ -176,11 +83,20 @@ def service_ports(services: Iterable[Object], slices: Iterable[Object]) -> tuple
             cluster_ip=service["spec"]["clusterIP"],
             port=port["port"],
             endpoints=_endpoints(port, by_service.get(key_of(service), ())),
+            node_port=port.get("nodePort") or None,
+            affinity_s=_affinity_s(service["spec"]),
         )
         for service in sorted(services, key=key_of)
-        if service["spec"].get("clusterIP") not in {None, "", "None"}
+        if service["spec"].get("clusterIP") not in {None, "", "None"} and service["spec"].get("type") != "ExternalName"
         for port in service["spec"].get("ports") or ()
     )
+
+
+def _affinity_s(spec: Mapping[str, Any]) -> int | None:
+    if spec.get("sessionAffinity") != "ClientIP":
+        return None
+    client_ip: Mapping[str, int] = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    return client_ip.get("timeoutSeconds") or _AFFINITY_S
 
 
 def _endpoints(port: Mapping[str, Any], slices: Iterable[Object]) -> tuple[tuple[str, int], ...]:
@@ -210,45 +126,91 @@ def _numbers(port: Mapping[str, Any], piece: Object) -> Iterator[int]:
 REMOVAL: Final = f"add table {TABLE}\ndelete table {TABLE}\n"
 """The transaction that leaves no table, whether or not there is one."""
 
+START: Final = REMOVAL + EMPTY_TABLE
+"""The transaction that leaves the table of a cluster without Services."""
+
 
 def script(ports: Sequence[ServicePort], previous: Sequence[ServicePort] = ()) -> str:
-    """The transaction that leaves exactly these ports in the table, for `nft -f -`.
+    """The transaction that leaves exactly these ports in a table that has the previous ones, for `nft -f -`.
 
-    `previous` are the ports that the table has now. The table is rewritten in place, not made anew, because the
-    kernel's own entries, such as an affinity set's, must outlive a change of endpoints.
+    As in kube-proxy, it touches only what differs. An affinity set remembers its clients for as long as its endpoint
+    is there, whatever becomes of others. And connections to other Services find their way: a packet may miss an
+    element that is taken out and put back in one transaction, if it comes at that very moment.
     """
-    kept = {port.chain for port in ports if port.endpoints}
-    stale = {port.chain for port in previous if port.endpoints} - kept
+    parts, old_parts = _parts(ports), _parts(previous)
+    elements, old_elements = _elements(ports), _elements(previous)
+    changed = {part: body for part, body in parts.items() if old_parts.get(part) != body}
+    rewritten = [(kind, name) for kind, name in changed if kind == "chain" and (kind, name) in old_parts]
     lines = [
-        _SKELETON,
-        *(_chain(port) for port in ports if port.endpoints),
-        *_elements("hairpin-connections", sorted({pair for port in ports for pair in _hairpins(port)})),
-        *_elements("cluster-ips", sorted({port.cluster_ip for port in ports})),
-        *_elements("service-ips", [f"{port.key} : goto {port.chain}" for port in ports if port.endpoints]),
-        *_elements("no-endpoint-services", [_rejection(port) for port in ports if not port.endpoints]),
-        *(f"delete chain {TABLE} {chain}" for chain in sorted(stale)),
+        *(
+            f"delete element {TABLE} {name} {{ {key} }}"
+            for (name, key), value in old_elements.items()
+            if elements.get((name, key)) != value
+        ),
+        *(f"flush {kind} {TABLE} {name}" for kind, name in rewritten),
+        *(f"table {TABLE} {{ {kind} {name} {{ {body} }}; }}" for (kind, name), body in changed.items()),
+        *(
+            f"add element {TABLE} {name} {{ {key}{value} }}"
+            for (name, key), value in elements.items()
+            if old_elements.get((name, key)) != value
+        ),
+        *(f"delete {kind} {TABLE} {name}" for kind, name in reversed(old_parts) if (kind, name) not in parts),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _chain(port: ServicePort) -> str:
-    count = len(port.endpoints)
-    targets = ", ".join(f"{index} : {host} . {number}" for index, (host, number) in enumerate(port.endpoints))
-    choice = f"numgen random mod {count} map {{ {targets} }}"
-    rule = f"meta l4proto {port.protocol} dnat ip addr . port to {choice}"
-    return f"table {TABLE} {{ chain {port.chain} {{ {rule}; }}; }}"
+def _parts(ports: Iterable[ServicePort]) -> dict[tuple[str, str], str]:
+    """The ports' own chains and sets by kind and name, with what is in their blocks; those named by others first."""
+    parts: dict[tuple[str, str], str] = {}
+    for port in ports:
+        if not port.endpoints:
+            continue
+        if port.affinity_s is None:
+            targets = [f"{host} . {number}" for host, number in port.endpoints]
+            choice = _any("map", targets)
+            parts["chain", port.chain] = f"meta l4proto {port.protocol} dnat ip addr . port to {choice};"
+        else:
+            parts |= _affinity_parts(port, port.affinity_s)
+        if port.node_port:
+            parts["chain", port.external_chain] = f"{_MASQUERADE}; goto {port.chain};"
+    return parts
 
 
-def _hairpins(port: ServicePort) -> Iterator[str]:
-    """A pod that is sent to itself must see another source address than its own."""
-    for host, number in port.endpoints:
-        yield f"{host} . {host} . {port.protocol} . {number}"
+def _affinity_parts(port: ServicePort, timeout_s: int) -> dict[tuple[str, str], str]:
+    parts = {}
+    names = {_hashed(f"{port.path}__{host}/{number}"): f"{host}:{number}" for host, number in port.endpoints}
+    for name, target in names.items():
+        parts["set", f"affinity-{name}"] = f"type ipv4_addr; flags dynamic, timeout; timeout {timeout_s}s;"
+        remember = f"update @affinity-{name} {{ ip saddr }}"
+        parts["chain", f"endpoint-{name}"] = f"{remember}; meta l4proto {port.protocol} dnat to {target};"
+    known = [f"ip saddr @affinity-{name} goto endpoint-{name};" for name in names]
+    others = _any("vmap", [f"goto endpoint-{name}" for name in names])
+    parts["chain", port.chain] = f"{' '.join(known)} {others};"
+    return parts
 
 
-def _rejection(port: ServicePort) -> str:
-    return f'{port.key} comment "{port.namespace}/{port.service}:{port.name}" : goto reject-chain'
+def _any(kind: str, values: Sequence[str]) -> str:
+    numbered = ", ".join(f"{number} : {value}" for number, value in enumerate(values))
+    return f"numgen random mod {len(values)} {kind} {{ {numbered} }}"
 
 
-def _elements(name: str, elements: Sequence[str]) -> Iterator[str]:
-    if elements:
-        yield f"add element {TABLE} {name} {{ {', '.join(elements)} }}"
+def _elements(ports: Iterable[ServicePort]) -> dict[tuple[str, str], str]:
+    """What the sets and maps of all ports hold: by set and key, what follows the key."""
+    elements = {}
+    for port in ports:
+        elements["cluster-ips", port.cluster_ip] = ""
+        for host, number in port.endpoints:
+            # A pod that is sent to itself must see another source address than its own.
+            elements["hairpin-connections", f"{host} . {host} . {port.protocol} . {number}"] = ""
+        at = f"{port.protocol} . {port.port}"
+        rejection = f' comment "{port.namespace}/{port.service}:{port.name}" : goto reject-chain'
+        if port.endpoints:
+            elements["service-ips", f"{port.cluster_ip} . {at}"] = f" : goto {port.chain}"
+        else:
+            elements["no-endpoint-services", f"{port.cluster_ip} . {at}"] = rejection
+        at_node = f"{port.protocol} . {port.node_port}"
+        if port.node_port and port.endpoints:
+            elements["service-nodeports", at_node] = f" : goto {port.external_chain}"
+        elif port.node_port:
+            elements["no-endpoint-nodeports", at_node] = rejection
+    return elements

@@ -11,6 +11,9 @@ import pytest
 
 from benchmarks.lab.cluster import SERVICE_HTTP_PORT, Pod
 from tests.conftest import Lab
+from tests.inside import needs_kernel
+
+pytestmark = needs_kernel
 
 
 def ask(connection: http.client.HTTPConnection) -> str:

@@ -1,113 +1,81 @@
-"""The cluster's DNS: what the C library gets, and the messages themselves."""
+"""The cluster's DNS server: what the C library gets of it, how it misbehaves, and what it counts."""
 
 from __future__ import annotations
 
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
-import dns.rdatatype
 import pytest
 
-from benchmarks.lab.cluster import Pod
 from benchmarks.lab.kinds import ENDPOINT_SLICE, SERVICE
-from benchmarks.lab.nameserver import answer, records
+from benchmarks.lab.nameserver import Query
 from tests.conftest import Lab
+from tests.inside import needs_kernel
+from tests.lab.test_zone import endpoint, texts
+
+pytestmark = needs_kernel
 
 SERVER = "10.96.0.10"
-
-SERVICES = [
-    {
-        "metadata": {"namespace": "shop", "name": "orders"},
-        "spec": {"clusterIP": "10.96.0.30", "ports": [{"name": "http", "port": 80}, {"port": 9080}]},
-    },
-    {"metadata": {"namespace": "shop", "name": "stock"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}},
-]
+ECHO = "echo.default.svc.cluster.local"
 
 
-def stock(*endpoints: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "metadata": {"namespace": "shop", "name": "stock-1", "labels": {"kubernetes.io/service-name": "stock"}},
-        "endpoints": list(endpoints),
-        "ports": [{"name": "http", "protocol": "TCP", "port": 8081}],
-    }
+def ask(
+    name: str = ECHO, *, payload: int | None = None, timeout: float = 10, source: str | None = None
+) -> dns.message.Message:
+    """Over UDP; raises dns.exception.Timeout."""
+    query = dns.message.make_query(f"{name}.", "A", payload=payload)
+    return dns.query.udp(query, SERVER, timeout=timeout, source=source)
 
 
-def endpoint(address: str, *, ready: bool = True, **more: str) -> dict[str, Any]:
-    return {"addresses": [address], "conditions": {"ready": ready}, **more}
-
-
-SLICES = [stock(endpoint("10.64.0.10"), endpoint("10.64.0.11", hostname="first"), endpoint("10.64.0.12", ready=False))]
-
-
-def ask(name: str, kind: str = "A") -> dns.message.Message:
-    return answer(dns.message.make_query(name, kind), records(SERVICES, SLICES))
-
-
-def texts(response: dns.message.Message) -> set[str]:
-    return {record.to_text() for found in response.answer for record in found}
-
-
-def test_a_service_has_its_cluster_ip() -> None:
-    response = ask("orders.shop.svc.cluster.local")
-    assert texts(response) == {"10.96.0.30"}
-    assert response.flags & dns.flags.AA
-
-
-def test_a_named_port_has_a_srv_record() -> None:
-    assert texts(ask("_http._tcp.orders.shop.svc.cluster.local", "SRV")) == {"0 100 80 orders.shop.svc.cluster.local."}
-
-
-def test_a_headless_service_has_its_ready_endpoints() -> None:
-    assert texts(ask("stock.shop.svc.cluster.local")) == {"10.64.0.10", "10.64.0.11"}
-    assert texts(ask("_http._tcp.stock.shop.svc.cluster.local", "SRV")) == {
-        "0 50 8081 10-64-0-10.stock.shop.svc.cluster.local.",
-        "0 50 8081 first.stock.shop.svc.cluster.local.",
-    }
-    assert texts(ask("first.stock.shop.svc.cluster.local")) == {"10.64.0.11"}
+def asked(lab: Lab, before: Counter[Query]) -> dict[str, int]:
+    """What has been asked since, by name."""
+    since = Counter(lab.cluster.nameserver.queries) - before
+    return {query.name: count for query, count in since.items()}
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "code"),
+    ("name", "names"),
     [
-        ("orders.shop.svc.cluster.local", "AAAA", "NOERROR"),
-        ("ORDERS.shop.svc.cluster.local", "AAAA", "NOERROR"),
-        ("shop.svc.cluster.local", "A", "NOERROR"),
-        ("nobody.shop.svc.cluster.local", "A", "NXDOMAIN"),
-        ("orders.shop.svc.cluster.local.shop.svc.cluster.local", "A", "NXDOMAIN"),
-        ("example.com", "A", "REFUSED"),
+        ("echo", [ECHO]),
+        ("echo.default", ["echo.default.default.svc.cluster.local", ECHO]),
+        (
+            "echo.default.svc",
+            [f"echo.default.svc.{suffix}.cluster.local" for suffix in ("default.svc", "svc")] + [ECHO],
+        ),
+        (f"{ECHO}.", [ECHO]),
     ],
 )
-def test_a_name_or_type_that_is_not_there_is_told_apart(name: str, kind: str, code: str) -> None:
-    response = ask(name, kind)
-    assert dns.rcode.to_text(response.rcode()) == code
-    assert response.answer == []
-    # Without the zone's SOA a resolver would not know how long to remember that.
-    assert [found.rdtype for found in response.authority] == ([] if code == "REFUSED" else [dns.rdatatype.SOA])
+def test_the_c_library_searches_as_in_a_pod(lab: Lab, name: str, names: list[str]) -> None:
+    before = Counter(lab.cluster.nameserver.queries)
+    ((*_, address),) = socket.getaddrinfo(name, 80, socket.AF_INET, socket.SOCK_STREAM)
+    assert address == (lab.service_ip, 80)
+    assert asked(lab, before) == dict.fromkeys(names, 1)
 
 
-def test_a_headless_service_without_ready_endpoints_does_not_exist() -> None:
-    known = records(SERVICES, [stock(endpoint("10.64.0.12", ready=False))])
-    response = answer(dns.message.make_query("stock.shop.svc.cluster.local", "A"), known)
-    assert response.rcode() == dns.rcode.NXDOMAIN
-
-
-def test_the_c_library_finds_services_by_their_short_and_their_full_names(lab: Lab) -> None:
-    before = lab.cluster.dns_queries()
-    for name in ("echo", "echo.default", "echo.default.svc.cluster.local."):
-        addresses = {info[4][0] for info in socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)}
-        assert addresses == {lab.service_ip}
-    assert lab.cluster.dns_queries() > before
-
-
-def test_what_does_not_exist_is_no_name(lab: Lab) -> None:
+@pytest.mark.parametrize("name", ["nobody", "nobody.default", "nobody.default.svc.cluster.local."])
+def test_what_does_not_exist_is_no_name(lab: Lab, name: str) -> None:
     with pytest.raises(socket.gaierror) as failure:
-        socket.getaddrinfo("nobody.default.svc.cluster.local.", 80)
+        socket.getaddrinfo(name, 80)
     assert failure.value.errno == socket.EAI_NONAME
+
+
+def test_an_external_name_leads_to_where_it_points(lab: Lab) -> None:
+    service = {"metadata": {"name": "bank"}, "spec": {"type": "ExternalName", "externalName": ECHO}}
+    lab.call(lab.cluster.api.create, SERVICE, "default", service)
+    while ask("bank.default.svc.cluster.local").rcode() == dns.rcode.NXDOMAIN:
+        pass  # the server has not heard of it yet
+    ((*_, canonical, address),) = socket.getaddrinfo(
+        "bank", 80, socket.AF_INET, socket.SOCK_STREAM, flags=socket.AI_CANONNAME
+    )
+    assert (canonical, address) == (ECHO, (lab.service_ip, 80))
+    lab.call(lab.cluster.api.delete, SERVICE, "default", "bank")
 
 
 @pytest.fixture
@@ -129,12 +97,17 @@ def crowd(lab: Lab) -> Iterator[set[str]]:
 
 
 def test_an_answer_too_long_for_a_datagram_comes_over_tcp(lab: Lab, crowd: set[str]) -> None:
-    query = dns.message.make_query("crowd.default.svc.cluster.local.", "A")
-    while (response := dns.query.udp(query, SERVER, timeout=10)).rcode() == dns.rcode.NXDOMAIN:
+    name = "crowd.default.svc.cluster.local"
+    while ask(name).rcode() == dns.rcode.NXDOMAIN:
         pass  # the server has not heard of it yet
 
-    assert response.flags & dns.flags.TC
-    assert texts(dns.query.tcp(query, SERVER, timeout=10)) == crowd
+    # 60 addresses take 16 bytes each.
+    for payload, fits in ((None, False), (400, False), (900, False), (1232, True)):
+        response = ask(name, payload=payload)
+        assert bool(response.flags & dns.flags.TC) != fits
+        assert (texts(response) == crowd) == fits
+    assert texts(dns.query.tcp(dns.message.make_query(f"{name}.", "A"), SERVER, timeout=10)) == crowd
+    assert {info[4][0] for info in socket.getaddrinfo("crowd", 80, type=socket.SOCK_STREAM)} == crowd
 
 
 def test_a_connection_carries_several_queries(lab: Lab) -> None:
@@ -155,7 +128,51 @@ def test_what_is_no_dns_message_is_not_answered(lab: Lab) -> None:
         assert dns.message.from_wire(client.recv(512)).id == query.id
 
 
-def test_queries_are_counted(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
+def test_queries_are_counted_by_client_and_name(lab: Lab) -> None:
+    before, before_all = Counter(lab.cluster.nameserver.queries), lab.cluster.dns_queries()
+    ask()
+    ask(source="10.64.9.250")
+    ask(source="10.64.9.250")
+    assert Counter(lab.cluster.nameserver.queries) - before == {
+        Query("10.64.0.1", ECHO): 1,
+        Query("10.64.9.250", ECHO): 2,
+    }
+    assert lab.cluster.dns_queries() == before_all + 3
+
+
+def test_it_fails_on_demand(lab: Lab) -> None:
+    server = lab.cluster.nameserver
+    query = dns.message.make_query(f"{ECHO}.", "A")
+    with server.fail_with():
+        assert ask().rcode() == dns.rcode.SERVFAIL
+        with server.fail_with("REFUSED"):
+            assert dns.query.tcp(query, SERVER, timeout=10).rcode() == dns.rcode.REFUSED
+        with pytest.raises(socket.gaierror) as failure:
+            socket.getaddrinfo("echo", 80)
+    assert failure.value.errno == socket.EAI_AGAIN
+    assert texts(ask()) == {lab.service_ip}
+
+
+def test_it_is_silent_on_demand(lab: Lab) -> None:
+    query = dns.message.make_query(f"{ECHO}.", "A")
     before = lab.cluster.dns_queries()
-    dns.query.udp(dns.message.make_query("echo.default.svc.cluster.local.", "A"), SERVER, timeout=10)
-    assert lab.cluster.dns_queries() == before + 1
+    with lab.cluster.nameserver.silence():
+        with pytest.raises(dns.exception.Timeout):
+            ask(timeout=0.2)
+        with socket.create_connection((SERVER, 53), timeout=10) as connection:
+            connection.setblocking(False)
+            with pytest.raises(dns.exception.Timeout):
+                dns.query.tcp(query, SERVER, timeout=0.2, sock=connection)
+            assert lab.cluster.dns_queries() == before + 2
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)  # it has not hung up
+    assert texts(ask()) == {lab.service_ip}
+
+
+def test_it_is_late_on_demand(lab: Lab) -> None:
+    query = dns.message.make_query(f"{ECHO}.", "A")
+    with lab.cluster.nameserver.delay(0.2):
+        for send in (dns.query.udp, dns.query.tcp):
+            begin = time.monotonic()
+            assert texts(send(query, SERVER, timeout=10)) == {lab.service_ip}
+            assert time.monotonic() - begin >= 0.2

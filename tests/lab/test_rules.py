@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 
 from benchmarks.lab import launcher
-from benchmarks.lab.rules import TABLE, ServicePort, script, service_ports
+from benchmarks.lab.empty_table import TABLE
+from benchmarks.lab.rules import START, ServicePort, script, service_ports
 
 RECORDED = (Path(__file__).parents[1] / "data/kubernetes/kube-proxy-1.36-nftables.txt").read_text()
 
 
-def service(name: str, cluster_ip: str, *ports: dict[str, Any], namespace: str = "rules") -> dict[str, Any]:
-    return {"metadata": {"namespace": namespace, "name": name}, "spec": {"clusterIP": cluster_ip, "ports": list(ports)}}
+def service(
+    name: str, cluster_ip: str, *ports: dict[str, Any], namespace: str = "rules", **spec: Any
+) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"clusterIP": cluster_ip, "ports": list(ports), **spec},
+    }
 
 
 def endpoint_slice(
@@ -35,7 +41,7 @@ HTTP = {"name": "http", "protocol": "TCP", "port": 8081}
 RECORDED_SERVICES = [
     service("kubernetes", "10.96.0.1", {"name": "https", "protocol": "TCP", "port": 443}, namespace="default"),
     service("echo", "10.96.122.216", HTTP),
-    service("sticky", "10.96.239.166", HTTP),
+    service("sticky", "10.96.239.166", HTTP, sessionAffinity="ClientIP"),
     service("lonely", "10.96.195.8", {"name": "8081-8081", "protocol": "TCP", "port": 8081}),
     service("empty", "10.96.50.114", {"name": "8081-8081", "protocol": "TCP", "port": 8081}),
 ]
@@ -70,13 +76,13 @@ Listing = Callable[..., str]
 
 @pytest.fixture
 def listing_after(capfd: pytest.CaptureFixture[str]) -> Listing:
-    """What a kernel, empty at first, lists as kube-proxy's table once it has taken some scripts."""
+    """What a kernel lists as kube-proxy's table once that has been made and has taken some scripts."""
     if reason := launcher.available():
         pytest.skip(reason)
 
     def load(*scripts: str) -> str:
         program = f'for script; do printf %s "$script" | nft -f -; done; nft list table {TABLE}'
-        status = launcher.enter(["sh", "-ec", program, "sh", *scripts])
+        status = launcher.enter(["sh", "-ec", program, "sh", START, *scripts])
         captured = capfd.readouterr()
         assert status == 0, captured.err
         return captured.out
@@ -90,13 +96,8 @@ def test_the_kernel_lists_what_it_lists_after_a_real_kube_proxy(listing_after: L
 
     # In the lab pods of every node are this kernel's own.
     assert set(theirs.pop("set hairpin-connections")) < set(ours.pop("set hairpin-connections"))
-    # Affinity is not written yet.
-    sticky = "chain service-34ZZMD5J-rules/sticky/tcp/http"
-    assert any("affinity" in line for line in theirs.pop(sticky))
-    del ours[sticky]
-    affinity = {header for header in theirs if header.startswith(("set affinity-", "chain endpoint-"))}
-    assert len(affinity) == 4
-    assert ours == {header: lines for header, lines in theirs.items() if header not in affinity}
+    assert "chain endpoint-NJRJP4M7-rules/sticky/tcp/http__10.66.0.2/8081" in ours
+    assert ours == theirs
 
 
 def test_a_change_leaves_no_trace_of_what_was_before(listing_after: Listing) -> None:
@@ -108,14 +109,70 @@ def test_a_change_leaves_no_trace_of_what_was_before(listing_after: Listing) -> 
     assert blocks(changed) == blocks(listing_after(script(fewer)))
 
 
-def test_a_change_keeps_what_the_kernel_itself_has_entered(listing_after: Listing) -> None:
-    ports = service_ports(RECORDED_SERVICES, RECORDED_SLICES)
-    entered = f"""
-        add set {TABLE} affinity {{ type ipv4_addr; flags dynamic, timeout; timeout 3h; }}
-        add element {TABLE} affinity {{ 10.64.0.1 }}
-    """
+def test_a_change_touches_only_what_differs() -> None:
+    before = service_ports(RECORDED_SERVICES, RECORDED_SLICES)
+    served = endpoint_slice("lonely", [endpoint("10.64.0.9")], {**HTTP, "name": "8081-8081"})
+    after = service_ports(
+        RECORDED_SERVICES, [served if piece is RECORDED_SLICES[3] else piece for piece in RECORDED_SLICES]
+    )
 
-    assert "10.64.0.1 expires" in listing_after(script(ports), entered, script(ports[:2], ports))
+    lines = script(after, before).splitlines()
+
+    assert all("lonely" in line or "10.96.195.8" in line or "10.64.0.9" in line for line in lines)
+    assert sorted(line.split()[0] for line in lines) == ["add", "add", "delete", "table"]
+    assert script(after, after).strip() == ""
+
+
+def test_an_affinity_set_keeps_its_clients_when_other_endpoints_change(listing_after: Listing) -> None:
+    def sticky(*hosts: str) -> tuple[ServicePort, ...]:
+        slices = [endpoint_slice("sticky", [endpoint(host) for host in hosts], HTTP)]
+        return service_ports([RECORDED_SERVICES[2]], slices)
+
+    before = sticky("10.66.0.1", "10.66.0.2")
+    remembered = "".join(
+        f"add element {TABLE} affinity-{name} {{ {client} }}\n"
+        for name, client in (
+            ("3M3QGYEW-rules/sticky/tcp/http__10.66.0.1/8081", "10.64.0.1"),
+            ("NJRJP4M7-rules/sticky/tcp/http__10.66.0.2/8081", "10.64.0.2"),
+        )
+    )
+    after = sticky("10.66.0.2", "10.66.0.3")
+
+    listing = listing_after(script(before), remembered, script(after, before))
+
+    assert re.findall(r"(\S+) expires", listing) == ["10.64.0.2"]
+    assert "10.66.0.1" not in listing
+
+
+def test_affinity_lasts_as_long_as_the_service_says(listing_after: Listing) -> None:
+    config = {"clientIP": {"timeoutSeconds": 90}}
+    sticky = service("sticky", "10.96.239.166", HTTP, sessionAffinity="ClientIP", sessionAffinityConfig=config)
+    listing = listing_after(script(service_ports([sticky], RECORDED_SLICES)))
+    assert re.findall(r"timeout (\w+)$", listing, re.MULTILINE) == ["1m30s", "1m30s"]
+
+
+def test_a_service_that_is_sticky_no_more_leaves_no_trace_of_it(listing_after: Listing) -> None:
+    sticky = service_ports(RECORDED_SERVICES, RECORDED_SLICES)
+    plain = service_ports([service("sticky", "10.96.239.166", HTTP)], RECORDED_SLICES)
+    assert blocks(listing_after(script(sticky), script(plain, sticky))) == blocks(listing_after(script(plain)))
+
+
+def test_a_node_port_leads_to_the_service_or_to_the_rejection(listing_after: Listing) -> None:
+    port = {**HTTP, "nodePort": 30080}
+    unserved = {"name": "admin", "protocol": "TCP", "port": 9000, "nodePort": 30090}
+    exposed = service_ports([service("echo", "10.96.122.216", port, unserved, type="NodePort")], RECORDED_SLICES)
+
+    found = blocks(listing_after(script(exposed)))
+
+    assert "tcp . 30080 : goto external-6E2BTRQ6-rules/echo/tcp/http" in found["map service-nodeports"]
+    assert found["chain external-6E2BTRQ6-rules/echo/tcp/http"] == [
+        "meta mark set meta mark | 0x00004000",
+        "goto service-6E2BTRQ6-rules/echo/tcp/http",
+    ]
+    rejection = 'tcp . 30090 comment "rules/echo:admin" : goto reject-chain'
+    assert rejection in found["map no-endpoint-nodeports"]
+    bare = service_ports([service("echo", "10.96.122.216", HTTP)], RECORDED_SLICES)
+    assert blocks(listing_after(script(exposed), script(bare, exposed))) == blocks(listing_after(script(bare)))
 
 
 def test_without_services_nothing_is_translated(listing_after: Listing) -> None:
@@ -160,8 +217,17 @@ def test_a_port_takes_the_endpoints_of_the_slices_that_have_its_name_and_protoco
     assert (tcp.protocol, tcp.endpoints) == ("tcp", (("10.64.0.2", 53),))
 
 
-def test_a_headless_service_has_no_rules() -> None:
-    assert service_ports([service("echo", "None", HTTP)], RECORDED_SLICES) == ()
+@pytest.mark.parametrize(
+    ("cluster_ip", "kind"), [("None", "ClusterIP"), ("", "ExternalName"), ("10.96.0.9", "ExternalName")]
+)
+def test_headless_services_and_aliases_have_no_rules(cluster_ip: str, kind: str) -> None:
+    assert service_ports([service("echo", cluster_ip, HTTP, type=kind)], RECORDED_SLICES) == ()
+
+
+def test_endpoints_of_another_family_have_no_rules() -> None:
+    other = {**endpoint_slice("echo", [endpoint("fd00::1")], HTTP), "addressType": "IPv6"}
+    (port,) = service_ports([service("echo", "10.96.0.9", HTTP)], [*RECORDED_SLICES, other])
+    assert [host for host, _ in port.endpoints] == ["10.64.0.1", "10.64.0.2", "10.64.0.3"]
 
 
 def test_names_are_cut_where_kube_proxy_cuts_them() -> None:
