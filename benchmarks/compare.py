@@ -16,7 +16,7 @@ from benchmarks import scenarios, strategies
 from benchmarks.arm import Client, Wire
 from benchmarks.lab import launcher
 from benchmarks.lab.errors import LabError
-from benchmarks.lab.inside import INSIDE
+from benchmarks.lab.surroundings import INSIDE
 from benchmarks.plan import Options
 from discovery import registry
 from discovery.errors import InvalidTarget
@@ -32,7 +32,8 @@ Send the same load to the pods of a Service in every way that a client can find 
 much of it, how fast the answers were, and how soon new pods were noticed.
 
 It needs no cluster and no root: the API server, the DNS, kube-proxy's kernel rules and the pods run in namespaces
-of their own, which vanish with the command.
+of their own, which vanish with the command. Where namespaces cannot be had, or with DISCOVERY_LAB_DATAPLANE=userspace
+in the environment, a forwarder takes the place of the kernel's rules, and there is no DNS.
 """
 
 EXAMPLES = """\
@@ -169,9 +170,9 @@ def _unwritable(folder: Path) -> str | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the options, enter the lab's namespaces, run there; returns the exit status."""
+    """Check the options, enter a lab, run there; returns the exit status."""
     checked = options(arguments)
-    if os.environ.get(INSIDE) == "1":
+    if INSIDE in os.environ:
         from benchmarks.run import run  # noqa: PLC0415 - half a second of imports that a wrong option need not wait for
 
         return run(checked, shlex.join(["python", "-m", MODULE, *arguments]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import scenarios
+from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE
 from benchmarks.result import Result, Run
 
 EVEN = 1.05
@@ -22,7 +23,10 @@ _BARS = "·▁▂▃▄▅▆▇█"
 
 
 class Verdict(NamedTuple):
-    """One line about one arm; `style` is green for even and quick, red for pinned, blind or failed, yellow between."""
+    """One line about one arm; `style` is green for even and quick, red for pinned, blind or failed, yellow between.
+
+    Grey is what does not apply.
+    """
 
     text: str
     style: str
@@ -30,6 +34,8 @@ class Verdict(NamedTuple):
 
 def report(result: Result, console: Console) -> None:
     """Print the tables and the verdicts. Repeats of an arm are one row, of medians; its verdict is that of the last."""
+    if result.environment.dataplane == USERSPACE.dataplane:
+        console.print(f"\n{USERSPACE_NOTE}", soft_wrap=True)
     for scenario in dict.fromkeys(run.scenario for run in result.runs):
         runs = [run for run in result.runs if run.scenario == scenario]
         rows = [[run for run in runs if run.key == key] for key in dict.fromkeys(run.key for run in runs)]
@@ -43,6 +49,8 @@ def report(result: Result, console: Console) -> None:
 def verdict(run: Run) -> Verdict:
     """What happened, in words."""
     who = _who(run)
+    if not run.applicable:
+        return Verdict(f"{who}: not here: {run.reason}", "bright_black")
     if run.status != "ok":
         return Verdict(f"{who}: not measured: {run.reason}", "red")
     if run.errors:
@@ -66,9 +74,9 @@ def _spread(run: Run) -> Verdict:
         return Verdict(f"{busy} of {len(counts)} pods got every request", "red")
     if not run.max_over_mean or run.max_over_mean <= EVEN:
         return Verdict(f"each of {len(counts)} pods got its share", "green")
+    on = "" if run.connections_opened is None else f", on {run.connections_opened} connections"
     return Verdict(
-        f"the busiest of {len(counts)} pods got {run.max_over_mean:.2f} times its share, "
-        f"on {run.connections_opened} connections",
+        f"the busiest of {len(counts)} pods got {run.max_over_mean:.2f} times its share{on}",
         "yellow",
     )
 
@@ -127,6 +135,7 @@ def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
             f"{_PROTOCOLS[run.protocol]} {run.client}",
             Text(_bars(run.by_backend or {}), style=verdict(run).style),
             *(_number(column, row) for column in columns),
+            style=None if run.applicable else "bright_black",
             end_section=run.strategy != following.strategy,
         )
     return table
@@ -138,6 +147,8 @@ def _bars(by_backend: Mapping[str, int]) -> str:
     return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in by_backend.values())
 
 
-def _number(column: _Column, runs: Iterable[Run]) -> str:
+def _number(column: _Column, runs: Sequence[Run]) -> str:
     numbers = [number for run in runs if (number := column.number(run)) is not None]
-    return column.form.format(median(numbers)) if numbers else "never" if column in _REACTION else "-"
+    if numbers:
+        return column.form.format(median(numbers))
+    return "never" if column in _REACTION and any(run.status == "ok" for run in runs) else "-"

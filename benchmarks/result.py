@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.arm import Client, Key, Mode, Wire
+from benchmarks.lab.surroundings import DataPlaneName
 
 SCHEMA = 1
 PACKAGES = ("discovery-lb", "httpx", "grpcio", "kubernetes")
@@ -58,9 +59,10 @@ class Timeline:
 class Run:
     """One arm, run once.
 
-    `skipped` runs have a `reason` and no numbers. Requests are the measured ones; connections and DNS queries count
-    from the start of the client. The balance is that of the whole run, or where the pods changed, of what came after
-    the client's fair share, or after the event if it never had one.
+    `skipped` runs have a `reason` and no numbers; if not `applicable`, there is no such arm where this ran, and that is
+    no failure. Requests are the measured ones; connections and DNS queries count from the start of the client, and are
+    None where there is nobody to count them. The balance is that of the whole run, or where the pods changed, of what
+    came after the client's fair share, or after the event if it never had one.
     """
 
     strategy: str
@@ -73,6 +75,7 @@ class Run:
     repeat: int
     status: Literal["ok", "skipped"]
     reason: str | None
+    applicable: bool
     replicas: int
     warmup_s: float
     duration_s: float
@@ -132,13 +135,18 @@ class Result:
         return path
 
 
-def environment() -> Environment:
+def environment(dataplane: DataPlaneName) -> Environment:
     """This machine and the lab's stand-ins."""
     return Environment(
         python=platform.python_version(),
         packages={name: metadata.version(name) for name in PACKAGES},
-        cpus=len(os.sched_getaffinity(0)),
+        cpus=_cpus(),
         kernel=platform.release(),
-        dataplane="nftables",
+        dataplane=dataplane,
         api_server="lab",
     )
+
+
+def _cpus() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,8 +16,10 @@ from benchmarks import plan, process, scenarios, strategies
 from benchmarks.arm import Arm
 from benchmarks.calls import TIMEOUT_S
 from benchmarks.client import Job
+from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod, PodSettings
 from benchmarks.lab.errors import LabError
+from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
 from benchmarks.process import ClientError, ClientProcess
 from benchmarks.progress import Progress
@@ -60,6 +62,8 @@ async def _run(options: Options, command: str) -> int:
     status = 0
     ended_by = _cancel_on_signal()
     try:
+        if here() is USERSPACE:
+            console.print(f"{USERSPACE_NOTE} ({launcher.available() or f'{WANTED}=userspace'})", soft_wrap=True)
         await _measure(options, console, runs.append)
     except asyncio.CancelledError:
         if not ended_by:
@@ -70,7 +74,7 @@ async def _run(options: Options, command: str) -> int:
         print(f"benchmarks.compare: {error}", file=sys.stderr)
         status = 2
     if runs:
-        result = Result(SCHEMA, environment(), started, command, tuple(runs))
+        result = Result(SCHEMA, environment(here().dataplane), started, command, tuple(runs))
         report(result, console)
         console.print(f"\nEverything measured: {result.write(options.output)}", soft_wrap=True)
     return status or _judge(runs)
@@ -94,7 +98,7 @@ def _cancel_on_signal() -> list[int]:
 
 
 def _judge(runs: Sequence[Run]) -> int:
-    failures = [run for run in runs if run.status != "ok" or run.errors]
+    failures = [run for run in runs if run.applicable and (run.status != "ok" or run.errors)]
     if failures:
         print(f"benchmarks.compare: {len(failures)} of {len(runs)} arms failed, see above", file=sys.stderr)
     return 1 if failures else 0
@@ -136,13 +140,16 @@ async def _start(cluster: Cluster, replicas: int, spare: int) -> Crew:
 
 async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, processes: ForkServerContext) -> Run:
     strategy = strategies.find(arm.strategy)
+    forwarder = cluster.forwarder_address(SERVICE, arm.wire)
+    if forwarder and strategy.needs_dns:
+        return not_run(arm, options, "it needs DNS, which there is only in namespaces", applicable=False)
     scenario = scenarios.find(arm.scenario)
     spare = crew.spare[: scenario.spare_pods]
     job = Job(
         strategy=arm.strategy,
         wire=arm.wire,
         client=arm.client,
-        way=Way(strategy.address(arm.wire, crew.pods), arm.mode, options.policy),
+        way=Way(strategy.address(arm.wire, crew.pods, forwarder), arm.mode, options.policy),
         kubeconfig=str(cluster.kubeconfig),
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,
@@ -167,8 +174,9 @@ async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, pro
             pods=pods,
             l4=strategy.l4,
             cpu_s=finished.cpu_s,
-            connections=await _connections(cluster, pods) - connections,
-            dns_queries=cluster.dns_queries() - dns_queries,
+            # A forwarder knows nothing of what clients open to the pods themselves, and there is no DNS beside it.
+            connections=None if forwarder and not strategy.l4 else await _connections(cluster, pods) - connections,
+            dns_queries=None if forwarder else cluster.dns_queries() - dns_queries,
             events=events,
         ),
     )

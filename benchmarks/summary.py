@@ -28,20 +28,20 @@ class Measured:
     pods         every pod that could have answered, idle ones too
     l4           the kernel picked, per connection, and not the client, per request
     cpu_s        processor time of the client while it sent the measured requests
-    connections  accepted by the pods from this client; `dns_queries` likewise
+    connections  accepted by the pods from this client, None if nobody has counted; `dns_queries` likewise
     """
 
     load: Load
     pods: tuple[str, ...]
     l4: bool
     cpu_s: float
-    connections: int
-    dns_queries: int
+    connections: int | None
+    dns_queries: int | None
     events: tuple[Event, ...]
 
 
-def not_run(arm: Arm, options: Options, reason: str) -> Run:
-    """The run of an arm that gave no numbers, and why."""
+def not_run(arm: Arm, options: Options, reason: str, *, applicable: bool = True) -> Run:
+    """The run of an arm that gave no numbers, and why; it is no failure if there is no such arm here."""
     return Run(
         strategy=arm.name,
         protocol=arm.wire,
@@ -53,6 +53,7 @@ def not_run(arm: Arm, options: Options, reason: str) -> Run:
         repeat=arm.repeat,
         status="skipped",
         reason=reason,
+        applicable=applicable,
         replicas=options.replicas,
         warmup_s=options.warmup_s,
         duration_s=options.duration_s,
@@ -66,7 +67,9 @@ def summarize(arm: Arm, options: Options, measured: Measured) -> Run:
     answered = [request for request in requests if request.backend is not None]
     reaction = _reaction(measured)
     judged = [request for request in answered if request.sent_s >= _settled_s(measured.events, reaction)]
-    picks = min(measured.connections, len(judged)) if measured.l4 else len(judged)
+    picks = len(judged)
+    if measured.l4 and measured.connections is not None:
+        picks = min(measured.connections, picks)
     histogram = _histogram(answered)
     errors = Counter(request.error for request in requests if request.error is not None)
     run = replace(

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.lab.surroundings import USERSPACE, WANTED, userspace_wanted
 from tests.inside import why_outside
 
 T = TypeVar("T")
@@ -43,3 +45,14 @@ def lab() -> Iterator[Lab]:
 def echo_pods(lab: Lab) -> tuple[Pod, ...]:
     """Three pods of Service `echo`, for all tests: leave them as they are."""
     return lab.call(lab.cluster.start_pods, "echo", 3)
+
+
+@pytest.fixture(params=["nftables", "userspace"])
+def dataplane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The data plane that labs have which the test itself starts: the test runs with each that can be had."""
+    name = str(request.param)
+    if name == USERSPACE.dataplane:
+        monkeypatch.setenv(WANTED, name)
+    elif reason := f"{WANTED}=userspace" if userspace_wanted() else launcher.available():
+        pytest.skip(reason)
+    return name

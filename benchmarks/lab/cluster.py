@@ -5,39 +5,43 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from . import accepted, manifests, nft, rules
+from . import accepted, certificates, cuts, manifests, nft, rules
 from .api import ApiServer
 from .background import Background, together
 from .client import ApiClient
 from .dataplane import DataPlane
+from .deployment_controller import run_deployment_controller
+from .endpoints_controller import run_endpoints_controller
 from .errors import LabError
-from .inside import INSIDE
-from .kinds import ENDPOINT_SLICE, POD, SERVICE, key_of
+from .faults import Faults
+from .forwarder import Forwarder, PortName
+from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, key_of
 from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from .mirror import Mirror
 from .nameserver import NameServer
-from .network import API_SERVER
+from .node_agent import NodeAgent
 from .pods import Kubelet, Pod, PodSettings
-from .slices import run_slice_controller
+from .slice_controller import run_slice_controller
+from .slices import MAX_ENDPOINTS
 from .store import Store
+from .surroundings import LOOPBACK, USERSPACE, DataPlaneName, here
 
 __all__ = ["GRPC_PORT", "HTTP_PORT", "SERVICE_GRPC_PORT", "SERVICE_HTTP_PORT", "Cluster", "Pod", "PodSettings"]
 
-_API_PORT: Final = 6443
 _DNS_POD: Final = "10.64.0.2"
 _FIRST_POD: Final = IPv4Address("10.64.0.10")
+_FIRST_WITHOUT_POD: Final = IPv4Address("10.64.128.0")
 _FIRST_CLUSTER_IP: Final = IPv4Address("10.96.0.20")
 _ZONES: Final = {"node-0": "zone-a", "node-1": "zone-b", "node-2": "zone-c"}
 _NODES: Final = tuple(_ZONES)
@@ -48,24 +52,28 @@ T = TypeVar("T")
 
 
 class Cluster:
-    """A cluster for as long as the `async with` block lasts; must be used inside the lab's namespaces.
+    """A cluster for as long as the `async with` block lasts; must be used in a lab's surroundings.
 
     Every method raises LabError if what it waits for does not come about. A part of the cluster that fails, a pod
     that ends by itself say, cancels the block, which then raises the failure.
 
     kubeconfig: a file for clients; its context's namespace is `default`.
-    api: a client of the API server.
+    api: a client of the API server, which no fault meets.
+    faults: what the API server that the kubeconfig names does wrong; the cluster itself goes on all the while.
     """
 
     kubeconfig: Path
     api: ApiClient
+    faults: Faults
 
     async def __aenter__(self) -> Self:
-        if os.environ.get(INSIDE) != "1":
-            raise LabError("a lab cluster runs only in the lab's namespaces: enter them with benchmarks.lab.launcher")
+        self._surroundings = here()
         self._started: dict[Pod, str] = {}  # every pod so far, with the Service that it is meant for
         self._numbers: Counter[str] = Counter()  # pods so far by Service
         self._addresses = map(str, map(IPv4Address, itertools.count(int(_FIRST_POD))))
+        if self._surroundings is USERSPACE:
+            self._addresses = map(str, itertools.repeat(LOOPBACK))
+        self._unused = map(str, map(IPv4Address, itertools.count(int(_FIRST_WITHOUT_POD))))
         self._cluster_ips = map(str, map(IPv4Address, itertools.count(int(_FIRST_CLUSTER_IP))))
         async with AsyncExitStack() as stack:
             try:
@@ -87,11 +95,21 @@ class Cluster:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-")))
         token = secrets.token_urlsafe()
         self._store = Store()
-        server = ApiServer(self._store, host=str(API_SERVER.ip), port=_API_PORT, tokens={token})
+        for name, zone in _ZONES.items():
+            self._store.create(NODE, "", manifests.node(name, zone))
+        host, port = self._surroundings.api_host, self._surroundings.api_port
+        files = certificates.issue(folder, host)
+        tls = (files.certificate, files.key)
+        self.faults = Faults()
+        server = ApiServer(self._store, host=host, port=port, tokens={token}, tls=tls, faults=self.faults)
         await stack.enter_async_context(server)
         self.kubeconfig = folder / "kubeconfig"
-        self.kubeconfig.write_text(json.dumps(manifests.kubeconfig(server.url, token), indent=1))
-        self.api = await stack.enter_async_context(ApiClient(server.url, token))
+        self.kubeconfig.write_text(
+            json.dumps(manifests.kubeconfig(server.url, token, files.authority.read_bytes()), indent=1)
+        )
+        # The cluster itself goes by another door, where it is not met by the faults.
+        own = await stack.enter_async_context(ApiServer(self._store, host=LOOPBACK, port=0, tokens={token}))
+        self.api = await stack.enter_async_context(ApiClient(own.url, token))
 
         def changed() -> None:
             self._dataplane.refresh()
@@ -99,19 +117,27 @@ class Cluster:
 
         services = Mirror(self.api, SERVICE, changed)
         slices = Mirror(self.api, ENDPOINT_SLICE, changed)
-        self._dataplane = DataPlane(services, slices)
+        forwards = self._surroundings is USERSPACE
+        self._dataplane = Forwarder(services, slices) if forwards else DataPlane(services, slices)
         self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()))
-        await stack.enter_async_context(self._nameserver.serving(str(_DNS_POD)))
-        await accepted.start()
-        stack.push_async_callback(nft.load, rules.REMOVAL)
+        if not forwards:
+            await stack.enter_async_context(self._nameserver.serving(str(_DNS_POD)))
+            await accepted.start()
+            await cuts.start()
+            stack.push_async_callback(nft.load, rules.REMOVAL)
 
         self._background = await stack.enter_async_context(Background())
         self._background.start(services.run(), "mirror of Services")
         self._background.start(slices.run(), "mirror of EndpointSlices")
-        self._background.start(run_slice_controller(self.api, _ZONES), "EndpointSlice controller")
+        self._background.start(run_slice_controller(self.api), "EndpointSlice controller")
+        self._background.start(run_endpoints_controller(self.api), "Endpoints controller")
+        self._background.start(run_deployment_controller(self.api), "Deployment controller")
         self._background.start(self._dataplane.run(), "data plane")
-        self._kubelet = await stack.enter_async_context(Kubelet(self.api, self._background, folder))
-        await self._expose_dns()
+        self._kubelet = await stack.enter_async_context(Kubelet(self.api, self._background, folder, self._surroundings))
+        agent = NodeAgent(self.api, self._kubelet, self._background, _ZONES, self._addresses)
+        self._background.start(agent.run(), "node agent")
+        if not forwards:
+            await self._expose_dns()
 
     async def create_service(self, name: str) -> str:
         """Create a Service of the pods labelled `app: NAME`, ports 80 and 9080; returns its ClusterIP."""
@@ -138,15 +164,28 @@ class Cluster:
         return tuple(pods)
 
     async def join(self, pods: Sequence[Pod]) -> float:
-        """Label pods as their Service's; returns `time.monotonic()` at which the slice that has them all was written.
+        """Label pods as their Service's; returns `time.monotonic()` at which the first slice that has one was written.
 
-        Afterwards the kernel's rules have them, too.
+        The first, since a client may know of it before the last is written. Afterwards the data plane has them all.
         """
         return await self._relabel(pods, present=True)
 
     async def leave(self, pods: Sequence[Pod]) -> float:
         """Take the label off again; the same for their removal."""
         return await self._relabel(pods, present=False)
+
+    async def endpoints_without_pods(self, service: str, count: int) -> tuple[str, ...]:
+        """Create a headless Service of ready endpoints, in slices of a hundred, where nothing listens; returns where.
+
+        No controller touches the slices, and the data plane has nothing to do with them.
+        """
+        await self.api.create(SERVICE, NAMESPACE, manifests.headless_service(service))
+        new = [(f"{service}-{address}", address) for address in itertools.islice(self._unused, count)]
+        pieces = [new[begin : begin + MAX_ENDPOINTS] for begin in range(0, count, MAX_ENDPOINTS)]
+        await together(
+            self.api.create(ENDPOINT_SLICE, NAMESPACE, manifests.endpoint_slice(service, piece)) for piece in pieces
+        )
+        return tuple(address for _name, address in new)
 
     async def stop_pods(self, pods: Sequence[Pod]) -> None:
         """Delete pods as Kubernetes does: SIGTERM, and what is in flight may finish; returns when they are gone."""
@@ -156,14 +195,67 @@ class Cluster:
         """End pods at once, by SIGKILL; returns when they are gone."""
         await self._background.wait(self._kubelet.kill(pods))
 
+    async def freeze_pods(self, pods: Sequence[Pod]) -> None:
+        """Halt pods' processes, by SIGSTOP: connections stay open, nothing answers, and probes make them unready."""
+        self._kubelet.freeze(pods)
+
+    async def thaw_pods(self, pods: Sequence[Pod]) -> None:
+        """Let frozen pods go on; the probes make them ready again."""
+        self._kubelet.thaw(pods)
+
+    async def cut_off_pods(self, pods: Sequence[Pod]) -> None:
+        """Lose every packet to and from pods without a sign of it; the kubelet's too, so that they become unready."""
+        self._require_network()
+        await self._background.wait(cuts.cut([pod.address for pod in pods]))
+
+    async def reconnect_pods(self, pods: Sequence[Pod]) -> None:
+        """End that for pods that are cut off; the probes make them ready again."""
+        self._require_network()
+        await self._background.wait(cuts.heal([pod.address for pod in pods]))
+
     async def connections(self) -> dict[str, int]:
-        """Connections accepted so far by pod name, from the client pod's address only; counted by the kernel."""
+        """Connections accepted so far by pod name; health probes are not in it.
+
+        The kernel counts those that come from the client pod's address. In userspace there is only the forwarder to
+        count, and what clients open to the pods themselves is not in it.
+        """
+        if isinstance(self._dataplane, Forwarder):
+            through = self._dataplane.accepted
+            return {
+                pod.name: through.get((pod.address, pod.http_port), 0) + through.get((pod.address, pod.grpc_port), 0)
+                for pod in self._started
+            }
         by_address = await accepted.read()
         return {pod.name: by_address.get(pod.address, 0) for pod in self._started}
 
+    @property
+    def dataplane(self) -> DataPlaneName:
+        """What stands in for kube-proxy."""
+        return self._surroundings.dataplane
+
+    def forwarder_address(self, service: str, port: str) -> str | None:
+        """HOST:PORT of the forwarder for a Service's port, `http` or `grpc`; None where the ClusterIP serves."""
+        if not isinstance(self._dataplane, Forwarder):
+            return None
+        host, number = self._dataplane.address(PortName(NAMESPACE, service, port))
+        return f"{host}:{number}"
+
+    async def until_served(self, holds: Callable[[Sequence[rules.ServicePort]], bool]) -> None:
+        """Wait until the data plane serves ports of which the condition is true."""
+        await self._settled(self._dataplane.until(holds), "the data plane does not serve what is waited for")
+
+    @property
+    def nameserver(self) -> NameServer:
+        """The DNS server: what it was asked, by whom, and how to make it fail."""
+        return self._nameserver
+
     def dns_queries(self) -> int:
-        """DNS queries answered so far."""
+        """DNS queries so far."""
         return sum(self._nameserver.queries.values())
+
+    def _require_network(self) -> None:
+        if self._surroundings is USERSPACE:
+            raise LabError("pods cannot be cut off where all share 127.0.0.1: freeze them, or run in namespaces")
 
     def _start_pod(self, service: str, settings: PodSettings) -> Coroutine[Any, Any, Pod]:
         number = self._numbers[service]
@@ -174,10 +266,10 @@ class Cluster:
     async def _expose_dns(self) -> None:
         await self.api.create(SERVICE, manifests.DNS_NAMESPACE, manifests.dns_service())
         await self.api.create(POD, manifests.DNS_NAMESPACE, manifests.dns_pod(_NODES[0], _DNS_POD))
-        await self._settled(self._written({_DNS_POD}, present=True), "the kernel has no rules for the DNS server")
+        await self._settled(self._written({(_DNS_POD, 53)}, present=True), "the kernel has no rules for the DNS server")
 
     async def _relabel(self, pods: Sequence[Pod], *, present: bool) -> float:
-        addresses = {pod.address for pod in pods}
+        wanted = {pod.name for pod in pods}
         slices = _SliceReader(self._store)
         await together(
             self.api.patch(POD, NAMESPACE, pod.name, {"metadata": {"labels": self._labels(pod, present=present)}})
@@ -185,19 +277,20 @@ class Cluster:
         )
         names = ", ".join(pod.name for pod in pods)
         verb = "join" if present else "leave"
-        slices_settled = slices.until(addresses, present=present)
-        moment = await self._settled(slices_settled, f"{names} did not {verb} the EndpointSlices")
-        await self._settled(self._written(addresses, present=present), f"{names} did not {verb} the kernel's rules")
-        return moment
+        slices_settled = slices.until(wanted, present=present)
+        moments = await self._settled(slices_settled, f"{names} did not {verb} the EndpointSlices")
+        served = {(pod.address, port) for pod in pods for port in (pod.http_port, pod.grpc_port)}
+        await self._settled(self._written(served, present=present), f"{names} did not {verb} the data plane")
+        return moments[0]
 
     def _labels(self, pod: Pod, *, present: bool) -> dict[str, str | None]:
         """As a merge patch: null takes a label off."""
         return {label: value if present else None for label, value in manifests.pod_labels(self._started[pod]).items()}
 
-    async def _written(self, addresses: set[str], *, present: bool) -> None:
+    async def _written(self, served: set[tuple[str, int]], *, present: bool) -> None:
         def holds(ports: Sequence[rules.ServicePort]) -> bool:
-            hosts = {host for port in ports for host, _ in port.endpoints}
-            return addresses <= hosts if present else addresses.isdisjoint(hosts)
+            targets = {target for port in ports for target in port.endpoints}
+            return served <= targets if present else served.isdisjoint(targets)
 
         await self._dataplane.until(holds)
 
@@ -216,22 +309,24 @@ class _SliceReader:
         self._watch = store.watch(ENDPOINT_SLICE, NAMESPACE)
         self._slices = {key_of(piece): piece for piece in store.list(ENDPOINT_SLICE, NAMESPACE)}
 
-    async def until(self, addresses: set[str], *, present: bool) -> float:
-        """Wait until all the addresses are listed as ready, or none is listed at all; returns when that was written."""
-        moment = time.monotonic()
-        while not self._lists(addresses, present=present):
+    async def until(self, pods: set[str], *, present: bool) -> tuple[float, ...]:
+        """Wait until all the pods are listed as ready, or none is listed at all; returns the moments of the writes."""
+        moments: list[float] = []
+        wanted = len(pods) if present else 0
+        while (found := self._listed(pods, ready=present)) != wanted:
             await self._watch.wait()
             for event in self._watch.take():
                 if event.type == "DELETED":
                     self._slices.pop(key_of(event.object))
                 else:
                     self._slices[key_of(event.object)] = event.object
-                if self._lists(addresses, present=present):
-                    return event.committed_at
-        return moment
+                before, found = found, self._listed(pods, ready=present)
+                if found != before:
+                    moments.append(event.committed_at)
+        return tuple(moments) or (time.monotonic(),)
 
-    def _lists(self, addresses: set[str], *, present: bool) -> bool:
+    def _listed(self, pods: set[str], *, ready: bool) -> int:
+        """How many of the pods are in slices, or only of those that are ready."""
         endpoints = [endpoint for piece in self._slices.values() for endpoint in piece["endpoints"] or ()]
-        if present:
-            return addresses <= {each["addresses"][0] for each in endpoints if each["conditions"]["ready"]}
-        return addresses.isdisjoint(each["addresses"][0] for each in endpoints)
+        chosen = (each for each in endpoints if each["conditions"]["ready"] or not ready)
+        return len(pods & {(each.get("targetRef") or {}).get("name") for each in chosen})

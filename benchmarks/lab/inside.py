@@ -18,11 +18,11 @@ from typing import Final
 
 from . import network
 from .errors import LabError
+from .network import NAMESERVER
+from .surroundings import INSIDE
 
-INSIDE: Final = "DISCOVERY_LAB"  # set to 1 for every process inside
 _SCRATCH: Final = Path("/dev/shm")
 
-NAMESERVER: Final = "10.96.0.10"
 _FILES: Final = {
     "/etc/resolv.conf": (
         f"nameserver {NAMESERVER}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"

@@ -1,8 +1,9 @@
-"""The way into the lab's namespaces, for a process that is still outside.
+"""The way into a lab, for a process that is still outside: into namespaces, or to do without where there are none.
 
 The command runs in a session of its own, so the terminal's Ctrl-C and a signal to our process group reach this
 process alone, which hands each on exactly once, through a pipe. When this process dies, however it dies, the
-pipe closes, the first process inside exits, and the kernel ends everything else in the namespaces with it.
+pipe closes, and the first process inside ends everything else: by its own exit, with which the kernel ends what is
+in the namespaces, or without them by killing the command's process group.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from .errors import LabError
+from .surroundings import userspace_wanted
 
 _UNSHARE: Final = (
     "unshare",
@@ -31,14 +32,21 @@ _UNSHARE: Final = (
     "--mount-proc",
     "--kill-child",
 )
+_FIRST_INSIDE: Final = (*_UNSHARE, sys.executable, "-m", "benchmarks.lab.inside")
+_FIRST_OUTSIDE: Final = (sys.executable, "-m", "benchmarks.lab.keeper")
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# What the data plane needs of the kernel: NAT on output, a random choice, a map, connection tracking.
+# What the data plane needs of the kernel: connection tracking, NAT, a random choice, maps, sets that it fills, reject.
 _PROBE: Final = """table ip probe {
+    set clients { type ipv4_addr; flags dynamic, timeout; timeout 3h; }
+    chain endpoint { update @clients { ip saddr }; meta l4proto tcp dnat to 10.64.0.1:8081; }
     chain output {
         type nat hook output priority -100;
         ip daddr 10.96.0.1 tcp dport 80 dnat ip addr . port to numgen random mod 1 map { 0 : 10.64.0.1 . 8081 }
+        ip saddr @clients numgen random mod 1 vmap { 0 : goto endpoint }
     }
+    chain postrouting { type nat hook postrouting priority 100; masquerade fully-random; }
+    chain input { type filter hook input priority 0; ct state new ct reply ip saddr 10.64.0.1 reject; }
 }"""
 
 # Sysctls that forbid user namespaces: file, forbidding value, value that permits them.
@@ -74,17 +82,16 @@ def enter(command: Sequence[str]) -> int:
     """Run a command inside and return its exit status (128 + n if signal n ended it).
 
     SIGINT, SIGTERM and SIGHUP to this process reach the command; standard input, output and error are shared.
-    Must be called from the main thread. Raises LabError if the namespaces cannot be had.
+    Without namespaces, or where the environment asks for it, the command has the userspace data plane.
+    Must be called from the main thread. Raises LabError if the environment asks for what does not exist.
     """
-    if reason := available():
-        raise LabError(reason)
+    first = _FIRST_OUTSIDE if userspace_wanted() or available() else _FIRST_INSIDE
     reader, writer = os.pipe()
     try:
         with _forwarding(writer):
-            inside = [sys.executable, "-m", "benchmarks.lab.inside", str(reader), *command]
             try:
                 process = subprocess.Popen(
-                    [*_UNSHARE, *inside], env=_environment(), pass_fds=(reader,), start_new_session=True
+                    [*first, str(reader), *command], env=_environment(), pass_fds=(reader,), start_new_session=True
                 )
             finally:
                 # Only the inner end may stay open, or it would not matter to anyone that this process dies.
@@ -128,5 +135,6 @@ def _explain(error: str) -> str:
             "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"
         )
     return (
-        f"nftables does not work in a namespace here ({error}): load the kernel modules nf_tables, nft_nat, nft_numgen"
+        f"nftables does not work in a namespace here ({error}): "
+        "load the kernel modules nf_tables, nft_ct, nft_nat, nft_masq, nft_numgen, nft_reject"
     )

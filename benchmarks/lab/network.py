@@ -21,6 +21,7 @@ CLIENT_POD: Final = IPv4Interface("10.64.0.1/16")
 API_SERVER: Final = IPv4Interface("10.250.0.1/32")
 NODE: Final = IPv4Interface("10.250.0.2/32")
 SERVICE_CIDR: Final = IPv4Network("10.96.0.0/16")
+NAMESERVER: Final = "10.96.0.10"
 
 _RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2

@@ -36,11 +36,18 @@ class Strategy(Protocol):
     l4: bool
     """Whether the kernel picks, per connection, rather than the client, per request."""
 
+    needs_dns: bool
+    """Whether it can only call a name: then there is no such arm where the lab has no DNS."""
+
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         """The ways to use connections that make a difference here."""
 
-    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:
-        """Where to call, as text for another process. `pods` are those that the Service has at the start."""
+    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:
+        """Where to call, as text for another process.
+
+        pods       those that the Service has at the start
+        forwarder  HOST:PORT of what stands in for the Service where its name and its address do not work, else None
+        """
 
     def client(self, way: Way) -> httpx.Client: ...
 

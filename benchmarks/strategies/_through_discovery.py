@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import discovery.grpc.aio
 import grpc
 import grpc.aio
 import httpx
 
 import discovery.grpc
+import discovery.grpc.aio
 from benchmarks.arm import Mode, Wire
 from benchmarks.lab.cluster import Pod
 from benchmarks.strategies import Strategy, Way
@@ -24,12 +24,13 @@ class ThroughDiscovery(Strategy):
     """Clients on `discovery`, given a target."""
 
     l4 = False
+    needs_dns = False
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - picks do not depend on connections
         return ("kept",)
 
     @abstractmethod
-    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:
+    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:
         """The target."""
 
     def client(self, way: Way) -> httpx.Client:
@@ -50,8 +51,8 @@ class Verbatim(ThroughDiscovery):
 
     def __init__(self, target: str) -> None:
         self._target = target
-        # One virtual endpoint: what picks among the pods is the kernel.
-        self.l4 = Target.parse(target).scheme == "service"
+        # One virtual endpoint, named: what picks among the pods is the kernel.
+        self.l4 = self.needs_dns = Target.parse(target).scheme == "service"
 
-    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:  # noqa: ARG002 - the target says it all
+    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the target says it all
         return self._target

@@ -8,7 +8,7 @@ from benchmarks.strategies._through_discovery import ThroughDiscovery
 
 
 class Kubernetes(ThroughDiscovery):
-    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:  # noqa: ARG002 - the API server knows them
+    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the API server knows them
         return f"kubernetes:///echo.default:{wire}"
 
 

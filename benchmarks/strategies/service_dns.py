@@ -1,4 +1,7 @@
-"""`service-dns`: stock httpx and grpcio on the Service's DNS name; the kernel picks a pod for each connection."""
+"""`service-dns`: stock httpx and grpcio on the Service's DNS name; the kernel picks a pod for each connection.
+
+Where there is neither, on the literal address of the forwarder that stands in for the kernel.
+"""
 
 from collections.abc import Sequence
 
@@ -17,12 +20,15 @@ CONNECTIONS = 1_000
 
 class ServiceDns(Strategy):
     l4 = True
+    needs_dns = False
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         return ("kept", "per-request") if wire == "http" else ("kept",)
 
-    def address(self, wire: Wire, pods: Sequence[Pod]) -> str:  # noqa: ARG002 - DNS and the kernel know them
-        return f"http://{NAME}:{SERVICE_HTTP_PORT}" if wire == "http" else f"{NAME}:{SERVICE_GRPC_PORT}"
+    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - others know them
+        if wire == "http":
+            return f"http://{forwarder or f'{NAME}:{SERVICE_HTTP_PORT}'}"
+        return forwarder or f"{NAME}:{SERVICE_GRPC_PORT}"
 
     def client(self, way: Way) -> httpx.Client:
         return httpx.Client(base_url=way.address, limits=_limits(way.mode))

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.contract import check_result
-from tests.benchmarks.test_compare import COMPARE, ONE_ARM, ROOT, environment, needs_namespaces
-
-pytestmark = needs_namespaces
+from tests.benchmarks.test_compare import COMPARE, ONE_ARM, ROOT, environment
 
 MARK = "COMPARE_TEST"
 

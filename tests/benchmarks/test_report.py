@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from benchmarks.lab.surroundings import DataPlaneName
 from benchmarks.load import Load
 from benchmarks.report import report, verdict
 from benchmarks.result import SCHEMA, Event, Result, Run, environment
@@ -55,10 +56,31 @@ def test_errors_and_missing_numbers_come_first() -> None:
     assert verdict(failed).style == verdict(not_run(ARM, QUICK, "it died")).style == "red"
 
 
-def text_of(*runs: Run) -> str:
+def text_of(*runs: Run, dataplane: DataPlaneName = "nftables") -> str:
     console = Console(width=130, file=io.StringIO(), record=True)
-    report(Result(SCHEMA, environment(), "2026-01-01T00:00:00+00:00", "python", runs), console)
+    report(Result(SCHEMA, environment(dataplane), "2026-01-01T00:00:00+00:00", "python", runs), console)
     return console.export_text()
+
+
+def test_what_there_is_not_here_is_grey_and_says_why() -> None:
+    absent = not_run(ARM, QUICK, "it needs DNS", applicable=False)
+
+    assert verdict(absent) == ("HTTP with kubernetes (asyncio): not here: it needs DNS", "bright_black")
+    assert "not here: it needs DNS" in text_of(absent)
+
+
+def test_connections_that_nobody_counted_are_a_dash() -> None:
+    uncounted = replace(STEADY, load=Load(requests("0001" * 10 + "2" * 20), 0), l4=False, connections=None)
+    run = summarize(ARM, QUICK, uncounted)
+
+    assert run.connections_opened is None
+    assert verdict(run).text == "HTTP with kubernetes (asyncio): the busiest of 3 pods got 1.50 times its share"
+    assert "None" not in text_of(run)
+
+
+def test_the_userspace_data_plane_is_said() -> None:
+    assert "includes the forwarder" not in text_of(PINNED)
+    assert "includes the forwarder" in text_of(PINNED, dataplane="userspace")
 
 
 def test_the_table_has_a_row_and_a_verdict_for_each_arm() -> None:

@@ -20,7 +20,9 @@ def test_the_file_holds_what_the_contract_says(tmp_path: Path) -> None:
         not_run(ARM, QUICK, "the client process died, exit status -9"),
     )
 
-    path = Result(SCHEMA, environment(), "2026-01-01T00:00:00+00:00", "python", runs).write(tmp_path / "new" / "folder")
+    path = Result(SCHEMA, environment("nftables"), "2026-01-01T00:00:00+00:00", "python", runs).write(
+        tmp_path / "new" / "folder"
+    )
 
     assert path == tmp_path / "new" / "folder" / "result.json"
     content = json.loads(path.read_text())
@@ -29,7 +31,7 @@ def test_the_file_holds_what_the_contract_says(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_what_results_depend_on() -> None:
-    found = environment()
+    found = environment("nftables")
 
     assert set(found.packages) == {"discovery-lb", "httpx", "grpcio", "kubernetes"}
     assert (found.dataplane, found.api_server) == ("nftables", "lab")

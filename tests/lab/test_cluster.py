@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import aclosing
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.lab import launcher
-from benchmarks.lab.client import ApiClient
-from benchmarks.lab.cluster import HTTP_PORT, Cluster, Pod, PodSettings
+from benchmarks.lab.cluster import Cluster, Pod, PodSettings
 from benchmarks.lab.errors import LabError
-from benchmarks.lab.kinds import ENDPOINT_SLICE, POD, Object
+from benchmarks.lab.kinds import ENDPOINT_SLICE, POD
 from tests.conftest import Lab
+from tests.inside import needs_kernel
+from tests.lab.readiness import readiness, selector_of
 
 ROOT = Path(__file__).parents[2]
-
-
-def selector_of(service: str) -> str:
-    return f"kubernetes.io/service-name={service}"
-
-
-def readiness(slices: Iterable[Object]) -> dict[str, bool]:
-    """Addresses, and whether they are ready."""
-    return {
-        endpoint["addresses"][0]: endpoint["conditions"]["ready"]
-        for piece in slices
-        for endpoint in piece["endpoints"] or ()
-    }
 
 
 def listed(lab: Lab, service: str) -> dict[str, bool]:
     slices = lab.call(lab.cluster.api.list, ENDPOINT_SLICE, "default", selector=selector_of(service))
     return readiness(slices.items)
-
-
-async def until_all_are(api: ApiClient, service: str, *, ready: bool) -> None:
-    """Wait until all endpoints of a Service with one slice are ready, or none is."""
-    now = await api.list(ENDPOINT_SLICE, "default", selector=selector_of(service))
-    if set(readiness(now.items).values()) == {ready}:
-        return
-    changes = api.watch(ENDPOINT_SLICE, "default", version=now.version, selector=selector_of(service))
-    async with aclosing(changes) as events:
-        async for event in events:
-            if set(readiness([event.object]).values()) == {ready}:
-                return
 
 
 def test_pods_are_healthy_before_they_join(lab: Lab) -> None:
@@ -61,18 +32,18 @@ def test_pods_are_healthy_before_they_join(lab: Lab) -> None:
     assert [pod.name for pod in pods] == ["waiting-0", "waiting-1"]
     assert listed(lab, "waiting") == {}
     for pod in pods:
-        answer = httpx.get(f"http://{pod.address}:{HTTP_PORT}/ping").json()
+        answer = httpx.get(f"http://{pod.address}:{pod.http_port}/ping").json()
         assert (answer["pod"], answer["node"], answer["zone"]) == (pod.name, pod.node, pod.zone)
 
     begin = time.monotonic()
     moment = lab.call(lab.cluster.join, pods)
     assert begin < moment < time.monotonic()
-    assert listed(lab, "waiting") == {pod.address: True for pod in pods}
+    assert listed(lab, "waiting") == {pod.name: True for pod in pods}
 
     (third,) = lab.call(lab.cluster.start_pods, "waiting", 1)
     assert third.name == "waiting-2"
     lab.call(lab.cluster.leave, pods)
-    assert listed(lab, "waiting") == {third.address: True}
+    assert listed(lab, "waiting") == {third.name: True}
     lab.call(lab.cluster.kill_pods, [*pods, third])
 
 
@@ -81,20 +52,10 @@ def test_a_pod_that_is_stopped_finishes_and_is_gone(lab: Lab) -> None:
     (pod,) = lab.call(lab.cluster.start_pods, "stopping", 1, PodSettings(latency_ms=300, lame_duck_s=0.1))
     with httpx.Client() as client:
         call = lab.portal.start_task_soon(lab.cluster.stop_pods, [pod])
-        assert client.get(f"http://{pod.address}:{HTTP_PORT}/ping").json()["pod"] == pod.name
+        assert client.get(f"http://{pod.address}:{pod.http_port}/ping").json()["pod"] == pod.name
         call.result()
     assert not Path(f"/proc/{pod.pid}").exists()
     assert pod.name not in {obj["metadata"]["name"] for obj in lab.call(lab.cluster.api.list, POD).items}
-
-
-def test_a_pod_that_is_frozen_turns_unready_until_it_is_thawed(lab: Lab) -> None:
-    lab.call(lab.cluster.create_service, "frozen")
-    (pod,) = lab.call(lab.cluster.start_pods, "frozen", 1)
-    os.kill(pod.pid, signal.SIGSTOP)
-    lab.call(until_all_are, lab.cluster.api, "frozen", ready=False)
-    os.kill(pod.pid, signal.SIGCONT)
-    lab.call(until_all_are, lab.cluster.api, "frozen", ready=True)
-    lab.call(lab.cluster.kill_pods, [pod])
 
 
 def test_a_pod_that_does_not_start_is_reported_with_its_last_words(lab: Lab) -> None:
@@ -106,15 +67,17 @@ def test_a_pod_that_does_not_start_is_reported_with_its_last_words(lab: Lab) -> 
     lab.call(lab.cluster.kill_pods, [pod])
 
 
+@needs_kernel
 def test_health_checks_are_no_connections_of_clients(lab: Lab) -> None:
     lab.call(lab.cluster.create_service, "quiet")
     (pod,) = lab.call(lab.cluster.start_pods, "quiet", 1)
     assert lab.call(lab.cluster.connections)[pod.name] == 0
-    httpx.get(f"http://{pod.address}:{HTTP_PORT}/ping")
+    httpx.get(f"http://{pod.address}:{pod.http_port}/ping")
     assert lab.call(lab.cluster.connections)[pod.name] == 1
     lab.call(lab.cluster.kill_pods, [pod])
 
 
+@needs_kernel
 def test_a_second_cluster_at_the_same_place_is_refused(lab: Lab) -> None:
     async def second() -> None:
         async with Cluster():
@@ -124,9 +87,9 @@ def test_a_second_cluster_at_the_same_place_is_refused(lab: Lab) -> None:
         lab.call(second)
 
 
-async def test_outside_the_namespaces_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_outside_of_a_lab_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISCOVERY_LAB", raising=False)
-    with pytest.raises(LabError, match="only in the lab's namespaces"):
+    with pytest.raises(LabError, match="only in a lab's surroundings"):
         async with Cluster():
             pytest.fail("it started")
 
@@ -145,9 +108,7 @@ async def main():
 
 
 def run_inside(body: str) -> subprocess.CompletedProcess[str]:
-    """A cluster of its own, in namespaces of its own."""
-    if reason := launcher.available():
-        pytest.skip(reason)
+    """A cluster of its own, in a lab of its own."""
     enter = "import sys; from benchmarks.lab.launcher import enter; sys.exit(enter(sys.argv[1:]))"
     program = f"{PREAMBLE}        {body}\nasyncio.run(main())\n"
     command = [sys.executable, "-c", enter, sys.executable, "-W", "error", "-c", program]
@@ -173,6 +134,7 @@ def test_ctrl_c_ends_it_in_good_order() -> None:
     assert "Warning" not in done.stderr
 
 
+@needs_kernel
 def test_an_open_dns_connection_does_not_hold_up_the_end() -> None:
     done = run_inside("connection = await asyncio.open_connection('10.96.0.10', 53)")
     assert (done.returncode, done.stdout) == (0, "up\n")

@@ -1,4 +1,4 @@
-"""The way into the namespaces: signals, exit statuses, and that nothing is left."""
+"""The way into a lab, with and without namespaces: signals, exit statuses, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pty
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,8 @@ import pytest
 
 from benchmarks.lab import launcher
 
-UNAVAILABLE = launcher.available()
-pytestmark = pytest.mark.skipif(UNAVAILABLE is not None, reason=str(UNAVAILABLE))
+pytestmark = pytest.mark.usefixtures("dataplane")
+in_namespaces = pytest.mark.parametrize("dataplane", ["nftables"], indirect=True)
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = [
@@ -42,6 +41,9 @@ print("ready", sys.stdin.isatty(), sys.stdout.isatty(), flush=True)
 while True:
     signal.pause()
 """
+
+# Without namespaces, what begins a session of its own is out of the lab's reach.
+DETACHED = {"nftables": "setsid", "userspace": ""}
 
 Listener = tuple["subprocess.Popen[bytes]", IO[bytes]]
 
@@ -86,6 +88,7 @@ def test_a_command_that_cannot_be_run_is_named(capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr().err == "lab: cannot run /no/such/program: No such file or directory\n"
 
 
+@in_namespaces
 def test_names_are_resolved_in_the_cluster_and_temporary_files_go_to_memory(capfd: pytest.CaptureFixture[str]) -> None:
     assert launcher.enter(["sh", "-c", "cat /etc/resolv.conf /etc/nsswitch.conf; echo $DISCOVERY_LAB $TMPDIR"]) == 0
     assert capfd.readouterr().out.splitlines() == [
@@ -138,9 +141,9 @@ def test_a_signal_that_is_ignored_outside_is_ignored_inside() -> None:
         assert process.returncode == 0
 
 
-def test_when_the_launcher_is_killed_every_process_inside_ends() -> None:
-    # The program, and another one in a session of its own that ignores every signal that can be ignored.
-    program = f"(trap '' HUP INT TERM; exec setsid sleep 1000) & exec {sys.executable} -c '{LISTENER}'"
+def test_when_the_launcher_is_killed_every_process_inside_ends(dataplane: str) -> None:
+    # The program, and another one that ignores every signal that can be ignored, in a session of its own if it may.
+    program = f"(trap '' HUP INT TERM; exec {DETACHED[dataplane]} sleep 1000) & exec {sys.executable} -c '{LISTENER}'"
     command = [*LAUNCHER, "sh", "-c", program]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -150,21 +153,25 @@ def test_when_the_launcher_is_killed_every_process_inside_ends() -> None:
         assert process.stdout.read() == b""
 
 
-def test_when_the_command_ends_the_processes_that_it_left_end_too() -> None:
-    command = [*LAUNCHER, "sh", "-c", "setsid sleep 1000 & exit 4"]
+def test_when_the_command_ends_the_processes_that_it_left_end_too(dataplane: str) -> None:
+    command = [*LAUNCHER, "sh", "-c", f"{DETACHED[dataplane]} sleep 1000 & exit 4"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.read() == b""
         assert process.wait() == 4
 
 
-def test_no_file_is_left() -> None:
+def test_no_file_is_left(dataplane: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     name = f"lab-{uuid.uuid4()}"
-    assert launcher.enter(["sh", "-ec", f"touch /dev/shm/{name} $(mktemp --tmpdir {name}.XXXX)"]) == 0
-    folders = (Path("/dev/shm"), Path(tempfile.gettempdir()), Path("/tmp"))
+    shared = f"/dev/shm/{name}" if dataplane == "nftables" else ""
+    assert launcher.enter(["sh", "-ec", f"touch {shared} $(mktemp --tmpdir {name}.XXXX)"]) == 0
+    assert list(tmp_path.iterdir()) == []
+    folders = (Path("/dev/shm"), Path("/tmp"))
     assert [file for folder in folders for file in folder.glob(f"{name}*")] == []
 
 
+@in_namespaces
 def test_orphans_are_reaped() -> None:
     program = """
 import os, sys
@@ -182,17 +189,13 @@ while os.path.exists(f"/proc/{child}"):  # also as a zombie
     assert launcher.enter([sys.executable, "-c", program]) == 0
 
 
-ENTER = """
-import sys
-from benchmarks.lab.errors import LabError
-from benchmarks.lab.launcher import enter
-try:
-    enter(["true"])
-except LabError as error:
-    print(error)
+AVAILABLE = """
+from benchmarks.lab.launcher import available
+print(available())
 """
 
 
+@in_namespaces
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
@@ -209,10 +212,11 @@ except LabError as error:
     ],
 )
 def test_what_is_missing_is_told_with_the_remedy(capfd: pytest.CaptureFixture[str], spoil: str, complaint: str) -> None:
-    assert launcher.enter(["sh", "-ec", f"{spoil}; exec {sys.executable} -c '{ENTER}'"]) == 0
+    assert launcher.enter(["sh", "-ec", f"{spoil}; exec {sys.executable} -c '{AVAILABLE}'"]) == 0
     assert capfd.readouterr().out == f"{complaint}\n"
 
 
+@in_namespaces
 def test_a_missing_resolver_configuration_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     hide = "mount -t tmpfs tmpfs /etc; ln -s /run/no/resolv.conf /etc/resolv.conf"
     inner = " ".join(f"'{word}'" for word in [*LAUNCHER, "true"])
@@ -223,6 +227,7 @@ def test_a_missing_resolver_configuration_is_told(capfd: pytest.CaptureFixture[s
     )
 
 
+@in_namespaces
 def test_what_the_kernel_refuses_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     again = "from benchmarks.lab.network import configure; configure()"
     assert launcher.enter([sys.executable, "-c", again]) == 1
