@@ -7,7 +7,6 @@ import itertools
 import json
 import secrets
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -26,8 +25,9 @@ from .endpoints_controller import run_endpoints_controller
 from .errors import LabError
 from .faults import Faults
 from .forwarder import Forwarder, PortName
-from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, key_of
+from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
 from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
+from .membership import Membership
 from .mirror import Mirror
 from .nameserver import NameServer
 from .node_agent import NodeAgent
@@ -270,18 +270,18 @@ class Cluster:
 
     async def _relabel(self, pods: Sequence[Pod], *, present: bool) -> float:
         wanted = {pod.name for pod in pods}
-        slices = _SliceReader(self._store)
+        membership = Membership(self._store)
         await together(
             self.api.patch(POD, NAMESPACE, pod.name, {"metadata": {"labels": self._labels(pod, present=present)}})
             for pod in pods
         )
         names = ", ".join(pod.name for pod in pods)
         verb = "join" if present else "leave"
-        slices_settled = slices.until(wanted, present=present)
-        moments = await self._settled(slices_settled, f"{names} did not {verb} the EndpointSlices")
+        settled = membership.until(wanted, present=present)
+        moment = await self._settled(settled, f"{names} did not {verb} the EndpointSlices")
         served = {(pod.address, port) for pod in pods for port in (pod.http_port, pod.grpc_port)}
         await self._settled(self._written(served, present=present), f"{names} did not {verb} the data plane")
-        return moments[0]
+        return moment
 
     def _labels(self, pod: Pod, *, present: bool) -> dict[str, str | None]:
         """As a merge patch: null takes a label off."""
@@ -300,33 +300,3 @@ class Cluster:
                 return await self._background.wait(work)
         except TimeoutError:
             raise LabError(f"{failure} within {_SETTLE_S:.0f} s") from None
-
-
-class _SliceReader:
-    """Follows what is written to EndpointSlices, from its construction on, with the moments of the writes."""
-
-    def __init__(self, store: Store) -> None:
-        self._watch = store.watch(ENDPOINT_SLICE, NAMESPACE)
-        self._slices = {key_of(piece): piece for piece in store.list(ENDPOINT_SLICE, NAMESPACE)}
-
-    async def until(self, pods: set[str], *, present: bool) -> tuple[float, ...]:
-        """Wait until all the pods are listed as ready, or none is listed at all; returns the moments of the writes."""
-        moments: list[float] = []
-        wanted = len(pods) if present else 0
-        while (found := self._listed(pods, ready=present)) != wanted:
-            await self._watch.wait()
-            for event in self._watch.take():
-                if event.type == "DELETED":
-                    self._slices.pop(key_of(event.object))
-                else:
-                    self._slices[key_of(event.object)] = event.object
-                before, found = found, self._listed(pods, ready=present)
-                if found != before:
-                    moments.append(event.committed_at)
-        return tuple(moments) or (time.monotonic(),)
-
-    def _listed(self, pods: set[str], *, ready: bool) -> int:
-        """How many of the pods are in slices, or only of those that are ready."""
-        endpoints = [endpoint for piece in self._slices.values() for endpoint in piece["endpoints"] or ()]
-        chosen = (each for each in endpoints if each["conditions"]["ready"] or not ready)
-        return len(pods & {(each.get("targetRef") or {}).get("name") for each in chosen})
