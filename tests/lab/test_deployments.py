@@ -118,6 +118,22 @@ def test_who_is_not_ready_goes_first() -> None:
     assert gone["metadata"]["name"] == world.pods[2]["metadata"]["name"]
 
 
+def test_an_old_pod_that_is_not_ready_stays_while_its_successor_is_not_ready_either() -> None:
+    world = World(deployment(3, maxSurge=1, maxUnavailable=0))
+    world.step()
+    world.all_ready()
+    old = {pod["metadata"]["name"] for pod in world.pods}
+    failing = world.pods[0]
+    world.new_template()
+    assert world.step() == (1, 0)
+    world.turn(failing, ready=False)
+    assert world.step() == (0, 0)
+    (successor,) = [pod for pod in world.pods if pod["metadata"]["name"] not in old]
+    world.turn(successor, ready=True)
+    (gone,) = plan_step(world.deployment, world.pods).delete
+    assert gone["metadata"]["name"] == failing["metadata"]["name"]
+
+
 def test_a_pod_that_is_deleted_or_has_failed_or_lost_its_label_is_replaced() -> None:
     world = World(deployment(3))
     world.step()

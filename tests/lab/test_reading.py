@@ -44,7 +44,8 @@ async def test_a_page_after_compaction_is_gone(http: httpx.AsyncClient, store: S
 
 
 async def test_a_watch_from_the_future_is_silent(http: httpx.AsyncClient, store: Store) -> None:
-    parameters = {"watch": "true", "resourceVersion": "999", "timeoutSeconds": "1"}
+    bookmarks = {"allowWatchBookmarks": "true"}  # which a real server does not send there either
+    parameters = {"watch": "true", "resourceVersion": "999", "timeoutSeconds": "1", **bookmarks}
 
     answer = await http.get("/api/v1/pods", params=parameters)
 
