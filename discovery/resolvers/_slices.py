@@ -87,6 +87,10 @@ class Slices:
                         alone = _Slice(each.family, each.ports, (endpoint,), (), frozenset({endpoint.host}))
                         yield endpoint.host, Slices(self.version, {f"{name}/{endpoint.host}": alone})
 
+    def of_names(self) -> tuple[str, ...]:
+        """The slices that hold DNS names in place of addresses (`addressType: FQDN`), which are not used."""
+        return tuple(name for name, each in self.by_name.items() if each.family == "FQDN")
+
     def has(self, host: str) -> bool:
         """Whether any slice has the address, whatever its condition."""
         return any(host in each.hosts for each in self.by_name.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +20,9 @@ from discovery.resolvers._slices import Slices
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
+
+
+_log = logging.getLogger("discovery")
 
 
 class KubernetesResolver(Resolver):
@@ -73,7 +77,7 @@ class KubernetesResolver(Resolver):
             raise target.invalid(f"{port!r} is not the name of a port (lowercase letters, digits and -)")
         return cls(name.service, port, namespace=name.namespace)
 
-    async def watch(self) -> AsyncIterator[Snapshot]:
+    async def watch(self) -> AsyncGenerator[Snapshot, None]:
         key = (self._config, self._name.namespace, self._name.service, self._read_timeout_s)
         async with contextlib.aclosing(shared(key, self._slices)) as all_slices:
             async for slices in _settled(all_slices, Moves(self._hold_s)):
@@ -84,8 +88,12 @@ class KubernetesResolver(Resolver):
         access = credentials.given(config) if config is not None else await credentials.in_time(credentials.load)
         namespace = self._name.namespace or access.namespace
         watched = slices_of(access, namespace, self._name.service, read_timeout_s=self._read_timeout_s)
+        warned = False
         async with contextlib.aclosing(watched):
             async for slices in watched:
+                if not warned and (skipped := slices.of_names()):
+                    warned = True
+                    _log.warning("%s: slices of DNS names are skipped: %s", self, ", ".join(skipped))
                 yield slices
 
     def __repr__(self) -> str:

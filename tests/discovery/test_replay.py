@@ -11,6 +11,7 @@ import pytest
 
 from discovery.resolvers._credentials import Access
 from discovery.resolvers._list_watch import slices_of
+from discovery.resolvers.kubernetes import KubernetesResolver
 from tests.discovery.api_stand_in import OK, StandIn
 from tests.discovery.recordings import after, expected, recorded
 
@@ -71,3 +72,16 @@ async def test_every_set_is_one_that_the_cluster_had_and_the_last_is_the_last(na
     remaining = iter(had)
     assert all(any(each == known for known in remaining) for each in published)
     assert len([query for query in replay.queries if "watch" not in query]) == 1
+
+
+async def test_slices_of_dns_names_are_skipped_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    replay = Replay("hand-made", cut=False)
+    last = replay.sets("http")[-1]
+    async with replay.serving() as configuration:
+        resolver = KubernetesResolver("ext", "http", namespace="ns", config=configuration)
+        async with contextlib.aclosing(resolver.watch()) as watched:
+            async for snapshot in watched:
+                if {(each.host, each.port) for each in snapshot.endpoints} == last and caplog.records:
+                    break
+    (record,) = caplog.records
+    assert "slices of DNS names are skipped: " in record.getMessage()
