@@ -91,10 +91,6 @@ class ApiClient:
         """Write an object that was read before; a conflict if it has been changed since."""
         return await self._request("PUT", kind.path(*key_of(obj)), obj)
 
-    async def replace_status(self, kind: Kind, obj: Object) -> Object:
-        """Write the status of an object alone; a conflict as in `replace`."""
-        return await self._request("PUT", f"{kind.path(*key_of(obj))}/status", obj)
-
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """Apply a JSON merge patch: null removes a field."""
         return await self._request(

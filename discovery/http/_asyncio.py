@@ -7,8 +7,6 @@ import collections
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -64,17 +62,6 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         self._balancer.close()
         await self._connector.closed()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.aclose()
 
 
 class _Connector:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -69,17 +67,6 @@ class Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._balancer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        self.close()
 
 
 class _Connector:

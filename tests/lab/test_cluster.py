@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from kubernetes import client, config
 
 from benchmarks.lab.cluster import Cluster, Pod, PodSettings
 from benchmarks.lab.errors import LabError
@@ -146,10 +147,10 @@ def test_the_end_leaves_no_warning_and_no_process() -> None:
 
 
 def test_the_kubeconfig_is_what_clients_want(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
-    kubernetes = pytest.importorskip("kubernetes")
-    api = kubernetes.config.new_client_from_config(str(lab.cluster.kubeconfig))
-    _contexts, active = kubernetes.config.list_kube_config_contexts(str(lab.cluster.kubeconfig))
-    names = {pod.metadata.name for pod in kubernetes.client.CoreV1Api(api).list_namespaced_pod("default").items}
+    api = config.new_client_from_config(str(lab.cluster.kubeconfig))
+    _contexts, active = config.list_kube_config_contexts(str(lab.cluster.kubeconfig))
+    pods = client.CoreV1Api(api).list_namespaced_pod("default").items
+    names = {pod.metadata.name for pod in pods if pod.metadata is not None}
     api.close()
     assert active["context"]["namespace"] == "default"
     assert names >= {pod.name for pod in echo_pods}
