@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
+import functools
 import re
-import signal
-from asyncio.subprocess import PIPE
+import subprocess
 from typing import Final
 
 from .errors import LabError
@@ -34,21 +32,22 @@ async def list_json(*what: str) -> str:
 
 
 async def _run(*arguments: str, script: str = "") -> str:
+    # In a thread, and awaited to its end: asyncio's own subprocesses, cancelled while they start, are at times reaped
+    # twice, and a transaction that outlived its caller would meet the one that cleans up.
+    run = functools.partial(
+        subprocess.run, ["nft", *arguments], input=script, capture_output=True, text=True, check=False
+    )
+    running = asyncio.ensure_future(asyncio.to_thread(run))
     try:
-        process = await asyncio.create_subprocess_exec("nft", *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        done = await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
     except FileNotFoundError:
         raise LabError("the lab needs the program nft: install the package nftables") from None
-    try:
-        output, error = await process.communicate(script.encode())
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                # Not process.kill(): it may reap the process, and asyncio, which waits for it, complains.
-                os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
-    if process.returncode:
-        raise LabError(f"`nft {' '.join(arguments)}` failed: {_explain(error.decode())}")
-    return output.decode()
+    if done.returncode:
+        raise LabError(f"`nft {' '.join(arguments)}` failed: {_explain(done.stderr)}")
+    return done.stdout
 
 
 def _explain(error: str) -> str:
