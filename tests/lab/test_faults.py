@@ -98,6 +98,17 @@ async def test_a_refusal_is_a_status(
     assert (await http.get(PODS)).status_code == 200
 
 
+async def test_an_older_server_refuses_streamed_lists_and_nothing_else(http: httpx.AsyncClient, faults: Faults) -> None:
+    watch = f"{PODS}?watch=1&timeoutSeconds=1"
+    streamed = f"{watch}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    assert (await http.get(streamed)).status_code == 200
+    with faults.no_streamed_lists():
+        answer = await http.get(streamed)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+        assert "WatchList feature gate" in answer.json()["message"]
+        assert [(await http.get(path)).status_code for path in (watch, PODS)] == [200, 200]
+
+
 async def test_a_fault_meets_as_many_requests_as_it_was_told(http: httpx.AsyncClient, faults: Faults) -> None:
     fault = faults.internal_error(count=2)
     assert fault.in_force

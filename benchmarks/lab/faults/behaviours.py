@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from ..watch_stream import status
@@ -25,6 +26,17 @@ def refuse(code: int, reason: str, message: str, headers: Mapping[str, str] | No
         await answer(exchange.scope, exchange.receive, exchange.send)
 
     return behave
+
+
+async def refuse_streamed_lists(exchange: Exchange) -> None:
+    """Refuse a watch that asks for a list first, as a real server of 1.31 does; let others through."""
+    if "sendInitialEvents" not in Request(exchange.scope).query_params:
+        await exchange.go_on()
+        return
+    message = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+    await refuse(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: {message}')(
+        exchange
+    )
 
 
 async def never_answer(exchange: Exchange) -> None:

@@ -69,6 +69,10 @@ class Faults:
         """403: a Role is missing, or the server has just started and does not have the Roles yet."""
         return self._answer("forbidden", when, behaviours.refuse(403, "Forbidden", "forbidden: not allowed by RBAC"))
 
+    def no_streamed_lists(self, **limits: Unpack[Limits]) -> Fault:
+        """422 to watches that ask for a list first (sendInitialEvents): a server before 1.32, or without that gate."""
+        return self._of_watches("no_streamed_lists", limits, behaviours.refuse_streamed_lists)
+
     # Answers that are not what they should be
 
     def garbage(self, **when: Unpack[When]) -> Fault:
