@@ -15,7 +15,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from discovery.model import Snapshot
@@ -80,6 +80,8 @@ class Watch:
 
     error       what the resolver failed with last; None while it works
     updated_at  `clock` at the newest snapshot, None before the first
+
+    What changes is logged on `discovery`; the records have `resolver` and `error` as attributes too.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Watch:
         *,
         random: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.error: str | None = None
         self.updated_at: float | None = None
@@ -96,6 +99,7 @@ class Watch:
         self._resolver = resolver
         self._sink = sink
         self._clock = clock
+        self._sleep = sleep
         self._backoff = Backoff(random=random, clock=clock)
         self._running = submit(self._run())
 
@@ -122,27 +126,31 @@ class Watch:
         if bound_s is not None and self._failing_since is not None:
             left_s = self._failing_since + bound_s - self._clock()
             if left_s <= delay_s:
-                await asyncio.sleep(max(0.0, left_s))
+                await self._sleep(max(0.0, left_s))
                 self._sink.expire(
                     f"{self.error}, for longer than the {bound_s:g} s for which the last set may be served"
                 )
                 delay_s -= max(0.0, left_s)
-        await asyncio.sleep(delay_s)
+        await self._sleep(delay_s)
 
     def _deliver(self, snapshot: Snapshot) -> None:
         if self.error is not None:
-            _log.info("%s: resolving works again", self._resolver)
+            self._log(logging.INFO, "%s: resolving works again", None)
         self.error, self.updated_at, self._failing_since = None, self._clock(), None
         self._sink.update(snapshot)
 
     def _failed(self, error: Exception) -> None:
         why = str(error) or type(error).__name__
         if why != self.error:
-            _log.warning("%s: resolving failed and is tried again: %s", self._resolver, why)
+            self._log(logging.WARNING, "%s: resolving failed and is tried again: %s", why)
         self.error = why
         if self._failing_since is None:
             self._failing_since = self._clock()
         self._sink.fail(why)
+
+    def _log(self, level: int, text: str, error: str | None) -> None:
+        resolver = repr(self._resolver)
+        _log.log(level, text, resolver, *filter(None, [error]), extra={"resolver": resolver, "error": error})
 
 
 class _Thread:

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from discovery.model import Endpoint, Snapshot
 from discovery.resolvers import Resolver
 from discovery.runtime import LoopEvent
+
+
+class FakeClock:
+    """Seconds that pass when the test says so: by `advance`, or by whoever sleeps."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """In place of `asyncio.sleep`: the time is over at once, and others get their turn."""
+        self.now += seconds
+        await asyncio.sleep(0)
 
 
 class ManualResolver(Resolver):

@@ -3,29 +3,22 @@
 import asyncio
 import logging
 import random
+import socket
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
 from discovery import Balancer, Endpoint, ResolutionFailed, Snapshot, State
+from discovery.policies.round_robin import RoundRobin
+from discovery.pool import Pool
 from discovery.resolvers import Resolver, ResolverError
-from discovery.runtime import Backoff
-from discovery.testing import ManualResolver
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from discovery.runtime import Backoff, Watch
+from discovery.testing import FakeClock, ManualResolver
 
 
 def test_delays_double_to_their_longest_with_full_jitter() -> None:
-    clock = Clock()
+    clock = FakeClock()
     backoff = Backoff(random=lambda: 0.5, clock=clock)
     delays = []
     for _ in range(8):
@@ -35,7 +28,7 @@ def test_delays_double_to_their_longest_with_full_jitter() -> None:
 
 
 def test_two_minutes_of_health_are_a_new_beginning() -> None:
-    clock = Clock()
+    clock = FakeClock()
     backoff = Backoff(random=lambda: 1.0, clock=clock)
     for _ in range(5):
         backoff.started()
@@ -45,16 +38,40 @@ def test_two_minutes_of_health_are_a_new_beginning() -> None:
     assert backoff.delay_s() == pytest.approx(0.8)
 
 
+class Away(Resolver):
+    """Served once, then its server refuses every connection; counts the tries and tells when `until` has come."""
+
+    def __init__(self, clock: FakeClock, until: float) -> None:
+        self.tries = 0
+        self.over = threading.Event()
+        self._clock = clock
+        self._until = until
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            self._address = closed.getsockname()
+
+    async def watch(self) -> AsyncIterator[Snapshot]:
+        self.tries += 1
+        if self.tries == 1:
+            yield Snapshot((Endpoint("10.0.0.1", 80),))
+        if self._clock() >= self._until:
+            self.over.set()
+            await asyncio.Event().wait()
+        await asyncio.open_connection(*self._address)
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_ten_minutes_of_refusal_cost_few_attempts(seed: int) -> None:
-    clock = Clock()
-    backoff = Backoff(random=random.Random(seed).random, clock=clock)
-    attempts = 0
-    while clock.now < 600:
-        backoff.started()
-        attempts += 1
-        clock.now += backoff.delay_s()
-    assert attempts / 600 <= 0.3
+def test_ten_minutes_of_refusal_cost_few_tries_and_the_set_is_served_throughout(seed: int) -> None:
+    clock, pool = FakeClock(), Pool(RoundRobin())
+    resolver = Away(clock, until=600.0)
+    watch = Watch(resolver, pool, random=random.Random(seed).random, clock=clock, sleep=clock.sleep)
+    assert resolver.over.wait(60)
+    watch.close()
+    assert 20 < resolver.tries <= 600 * 0.3
+    assert "Connect call failed" in str(watch.error)
+    lease = pool.pick()
+    assert lease is not None
+    assert lease.endpoint.host == "10.0.0.1"
 
 
 class Failing(Resolver):
@@ -92,6 +109,11 @@ def test_each_change_of_an_error_is_told_once(caplog: pytest.LogCaptureFixture) 
         "failing: resolving failed and is tried again: busy",
         "failing: resolving works again",
     ]
+    assert {(vars(record)["resolver"], vars(record)["error"]) for record in caplog.records} == {
+        ("failing", "no route"),
+        ("failing", "busy"),
+        ("failing", None),
+    }
 
 
 @pytest.mark.parametrize("bound_s", [0.0, 0.05])
