@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from discovery.resolvers._proxy import proxy_for
 
@@ -89,15 +91,65 @@ def load() -> Access:
     return Access(configuration, _own_namespace())
 
 
-async def in_time(blocking: Callable[[], T]) -> T:
-    """Run what may run a credential plug-in off the loop, and not for ever; raises TimeoutError that says so."""
-    try:
-        async with asyncio.timeout(PLUGIN_TIMEOUT_S):
-            return await asyncio.to_thread(blocking)
-    except TimeoutError:
-        raise TimeoutError(
-            f"the credentials were not there within {PLUGIN_TIMEOUT_S:g} s (a plug-in that hangs?)"
-        ) from None
+class Credentials:
+    """Where a resolver gets its access from, again and again: tokens and certificates change.
+
+    config  one that the user has made; None finds one, as `load` does
+    """
+
+    def __init__(self, config: Configuration | None) -> None:
+        self._config = config
+        self._loading: _Blocking[Access] | None = None
+
+    async def access(self) -> Access:
+        """As it is now. Raises as `load` does, and `TimeoutError`."""
+        if self._config is not None:
+            return given(self._config)
+        # One that hangs is waited for again: another plug-in might ask the person who sits there a second time.
+        if self._loading is None or self._loading.over:
+            self._loading = _Blocking(load)
+        return await self._loading.result()
+
+    async def renewed(self, refused: Access) -> Access | None:
+        """Others than those that the server has just refused, read anew; None where there are none."""
+        access = await self.access()
+        return access if await headers_of(access) != await headers_of(refused) else None
+
+
+async def headers_of(access: Access) -> dict[str, str]:
+    """Those of the next request; in a thread, but only where there may be something to wait for."""
+    return await _Blocking(access.headers).result() if access.renews else access.headers()
+
+
+class _Blocking(Generic[T]):
+    """A call off the loop that may take its time. Its thread holds up nobody's exit, as asyncio's own would."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._home = asyncio.get_running_loop()
+        self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._future.set_running_or_notify_cancel()  # who stops waiting does not end it
+        threading.Thread(target=self._run, args=(call,), name="discovery-credentials", daemon=True).start()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or was left behind in the parent of this process."""
+        return self._future.done() or self._home is not asyncio.get_running_loop()
+
+    async def result(self) -> T:
+        """Raises what the call raises, and `TimeoutError` where it takes longer than `PLUGIN_TIMEOUT_S`."""
+        try:
+            async with asyncio.timeout(PLUGIN_TIMEOUT_S):
+                return await asyncio.wrap_future(self._future)
+        except TimeoutError:
+            raise TimeoutError(
+                f"the credentials were not there within {PLUGIN_TIMEOUT_S:g} s (a plug-in that hangs?)"
+            ) from None
+
+    def _run(self, call: Callable[[], T]) -> None:
+        try:
+            self._future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is not swallowed: who waits for the result gets it
+            self._future.set_exception(error)
 
 
 def _own_namespace() -> str:

@@ -6,8 +6,10 @@ with the same version, and costs many times the CPU.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import logging
 import random
 import re
 import time
@@ -18,21 +20,39 @@ from typing import Any
 import httpx
 
 from discovery.resolvers import ResolverError
-from discovery.resolvers._credentials import Access, in_time
+from discovery.resolvers._credentials import Access, headers_of
 from discovery.resolvers._slices import Object, Slices
 
 PAGE = "500"
 """Objects in a page of a list, as client-go has it."""
 LONGEST_LINE = 32 * 2**20
 """Bytes. etcd refuses objects over 1.5 MiB; a line longer than this comes from something else."""
+LARGEST_PAGE = 256 * 2**20
+"""Bytes: 500 full slices are a tenth of it."""
+STREAMED_SILENCE_S = 3.0
+"""How long a streamed list may pause before a plain one is asked for. A server that has them sends it in one go."""
+_END_OF_LIST = "k8s.io/initial-events-end"
+
+_log = logging.getLogger("discovery")
 
 
 class ApiError(ResolverError):
-    """The API server refused, or answered with something that is not its protocol."""
+    """The API server refused, or answered with something that is not its protocol.
+
+    status  of HTTP, or of the Status that an ERROR event holds; 0 where there is none
+    """
+
+    def __init__(self, message: str, *, status: int = 0, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.status = status
 
 
 class _Expired(Exception):
     """The server does not have the version that we asked for: no longer (410), or not yet (etcd was restored)."""
+
+
+class _NotStreamed(Exception):
+    """The server does not stream lists, or not to the end."""
 
 
 async def slices_of(
@@ -55,14 +75,18 @@ async def slices_of(
         slices = listed = Slices()
         while True:
             try:
-                slices = listed = await api.list(version)
-                yield slices
+                slices, events = await api.begin(version)
+                listed, before = slices, None
                 while True:
-                    async with contextlib.aclosing(api.watch(slices.version)) as events:
+                    async with contextlib.aclosing(events):
+                        if before is None:
+                            before = slices
+                            yield slices
                         async for event in events:
                             before, slices = slices, slices.after(event)
                             if slices.by_name is not before.by_name:
                                 yield slices
+                    events = api.watch(slices.version)
             except _Expired:
                 if not version and slices is listed:
                     raise ApiError(f"the version of the newest list has expired at once, at {access.url}") from None
@@ -70,7 +94,7 @@ async def slices_of(
 
 
 class _Api:
-    """The two calls."""
+    """The calls: a streamed list where the server has them (1.32 and newer, KEP-3157), else a list, and watches."""
 
     def __init__(self, client: httpx.AsyncClient, access: Access, namespace: str, service: str) -> None:
         self._client = client
@@ -78,9 +102,22 @@ class _Api:
         self._path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
         self._selector = {"labelSelector": f"kubernetes.io/service-name={service}"}
         self._who = f"endpointslices in namespace {namespace!r}"
+        self._streams_lists = True
+
+    async def begin(self, version: str) -> tuple[Slices, AsyncGenerator[Object, None]]:
+        """All slices at `version` or newer ("" is the newest there is), and the events after them."""
+        if self._streams_lists:
+            events = self.watch(version, from_list=True)
+            try:
+                return await _streamed(events), events
+            except _NotStreamed as error:
+                _log.debug("%s has no streamed lists (%s): listed page by page", self._access.url, error)
+                self._streams_lists = False
+        slices = await self.list(version)
+        return slices, self.watch(slices.version)
 
     async def list(self, version: str) -> Slices:
-        """All slices at `version` or newer, page by page; "" is the newest there is."""
+        """All slices at `version` or newer, page by page."""
         query = {"limit": PAGE, "resourceVersion": version} if version else {"limit": PAGE}
         items: list[Object] = []
         while True:
@@ -99,52 +136,58 @@ class _Api:
             query = {"limit": PAGE, "continue": rest}
 
     async def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
-        response = await self._client.send(await self._request(query))
-        if response.status_code != 200:
-            raise self._error("list", response.status_code, response.content, response.headers)
-        body: dict[str, Any] = response.json()
+        async with self._response("list", query) as response:
+            body: dict[str, Any] = json.loads(await _read(response))
         return body
 
     async def watch(
         self,
         version: str,
         *,
+        from_list: bool = False,
         random: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> AsyncGenerator[Object, None]:
-        """Events after `version`, until the server closes the watch. At its own time limit, say."""
+        """Events after `version`, until the server closes the watch. At its own time limit, say.
+
+        from_list  before them, all that there is at `version` or newer, and a bookmark that ends it
+        """
         # A random limit (client-go's is 5 to 10 minutes) spreads the reconnections of many clients.
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": version,
             "timeoutSeconds": str(300 + int(random() * 300)),
+            **({"resourceVersion": version} if version else {}),
+            **({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"} if from_list else {}),
         }
         began, events = clock(), 0
-        response = await self._client.send(await self._request(query), stream=True)
-        try:
-            if response.status_code != 200:
-                raise self._error("watch", response.status_code, await response.aread(), response.headers)
+        async with self._response("watch", query) as response:
             async for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise self._error("watch", event["object"].get("code") or 500, json.dumps(event["object"]).encode())
                 events += 1
                 yield event
-        finally:
-            await response.aclose()
         if not events and clock() - began < 1.0:
             raise ApiError(f"the watch of {self._who} was closed at once and without an event")
 
+    @contextlib.asynccontextmanager
+    async def _response(self, verb: str, query: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        response = await self._client.send(await self._request(query), stream=True)
+        try:
+            if response.status_code != 200:
+                raise self._error(verb, response.status_code, await _read(response), response.headers)
+            yield response
+        finally:
+            await response.aclose()
+
     async def _request(self, query: Mapping[str, str]) -> httpx.Request:
         server_name = self._access.configuration.tls_server_name
-        # A thread only where there may be something to wait for.
-        headers = await in_time(self._access.headers) if self._access.renews else self._access.headers()
         return self._client.build_request(
             "GET",
             self._path,
             params={**self._selector, **query},
-            headers=headers,
+            headers=await headers_of(self._access),
             extensions={"sni_hostname": server_name} if server_name else {},
         )
 
@@ -157,7 +200,37 @@ class _Api:
         advice = f" (the service account needs a Role with list and watch on {self._who})" if status == 403 else ""
         text = f"cannot {verb} {self._who}: {status} {message}{advice}"
         after = headers.get("retry-after", "")
-        return ApiError(text, retry_after_s=float(after) if re.fullmatch(r"[0-9]{1,4}", after) else None)
+        return ApiError(text, status=status, retry_after_s=float(after) if re.fullmatch(r"[0-9]{1,4}", after) else None)
+
+
+async def _streamed(events: AsyncGenerator[Object, None]) -> Slices:
+    """The list that a watch begins with; its later events stay in it. Raises `_NotStreamed`."""
+    slices, complete = Slices(), False
+    try:
+        while not complete:
+            async with asyncio.timeout(STREAMED_SILENCE_S):
+                event = await anext(events)
+            slices = slices.after(event)
+            marks = event["object"]["metadata"].get("annotations") or ()
+            complete = event["type"] == "BOOKMARK" and _END_OF_LIST in marks
+    except ApiError as error:
+        # Refused as it is asked (422, 400), as older servers do, or no protocol at all; not for who asks or when.
+        if error.status < 500 and error.status not in {401, 403, 408, 429}:
+            raise _NotStreamed(str(error)) from None
+        raise
+    except (StopAsyncIteration, TimeoutError, ValueError, LookupError, TypeError, AttributeError) as error:
+        await events.aclose()
+        raise _NotStreamed(f"{type(error).__name__} {error}".strip()) from None
+    return slices
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > LARGEST_PAGE:
+            raise ApiError(f"the server answered with more than {LARGEST_PAGE} bytes")
+    return bytes(body)
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 from discovery.model import Snapshot, Target, port_number
 from discovery.resolvers import Resolver
-from discovery.resolvers import _credentials as credentials
-from discovery.resolvers._list_watch import slices_of
+from discovery.resolvers._credentials import Credentials
+from discovery.resolvers._list_watch import ApiError, slices_of
 from discovery.resolvers._moves import Moves
 from discovery.resolvers._service_name import LABEL, ServiceName
 from discovery.resolvers._shared import shared
@@ -57,6 +57,7 @@ class KubernetesResolver(Resolver):
         self._name = ServiceName.here(service, namespace)
         self._port = str(port)
         self._config = config
+        self._credentials = Credentials(config)
         self._hold_s = hold_s
         self._read_timeout_s = read_timeout_s
         self.names = self._name.names
@@ -84,17 +85,24 @@ class KubernetesResolver(Resolver):
                 yield slices.snapshot(self._port)
 
     async def _slices(self) -> AsyncIterator[Slices]:
-        config = self._config
-        access = credentials.given(config) if config is not None else await credentials.in_time(credentials.load)
-        namespace = self._name.namespace or access.namespace
-        watched = slices_of(access, namespace, self._name.service, read_timeout_s=self._read_timeout_s)
-        warned = False
-        async with contextlib.aclosing(watched):
-            async for slices in watched:
-                if not warned and (skipped := slices.of_names()):
-                    warned = True
-                    _log.warning("%s: slices of DNS names are skipped: %s", self, ", ".join(skipped))
-                yield slices
+        access = await self._credentials.access()
+        warned = accepted = False
+        while True:
+            namespace = self._name.namespace or access.namespace
+            watched = slices_of(access, namespace, self._name.service, read_timeout_s=self._read_timeout_s)
+            try:
+                async with contextlib.aclosing(watched):
+                    async for slices in watched:
+                        accepted = True
+                        if not warned and (skipped := slices.of_names()):
+                            warned = True
+                            _log.warning("%s: slices of DNS names are skipped: %s", self, ", ".join(skipped))
+                        yield slices
+            except ApiError as error:
+                # A token that was good has expired or been rotated. Once: what is refused again is backed off from.
+                if error.status != 401 or not accepted or (renewed := await self._credentials.renewed(access)) is None:
+                    raise
+                access, accepted = renewed, False
 
     def __repr__(self) -> str:
         return (

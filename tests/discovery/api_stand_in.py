@@ -44,8 +44,17 @@ def event(kind: str, item: dict[str, Any]) -> bytes:
 EXPIRED = OK + event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
 
 
+NOT_STREAMED = status(422, "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
+"""How a server without streamed lists answers to who asks for one."""
+
+
 class StandIn(ABC):
-    """Serves while it is needed, and records what it was asked."""
+    """Serves while it is needed, and records what it was asked.
+
+    streams_lists  asked for a streamed list it has one; otherwise it refuses, as older servers do, and records nothing
+    """
+
+    streams_lists = False
 
     def __init__(self) -> None:
         self.queries: list[dict[str, str]] = []
@@ -90,8 +99,11 @@ class StandIn(ABC):
                 head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.IncompleteReadError:
                 return  # the client has closed it before it asked
-            self.headers.append(head)
             query = {name: values[0] for name, values in parse_qs(urlsplit(head.split()[1].decode()).query).items()}
+            if "sendInitialEvents" in query and not self.streams_lists:
+                writer.write(NOT_STREAMED)
+                return
+            self.headers.append(head)
             self.queries.append(query)
             await self.answer(query, reader, writer)
         finally:
@@ -105,8 +117,9 @@ class StandIn(ABC):
 class Script(StandIn):
     """Gives its answers in order, one per request; after the last, an open stream without events."""
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *answers: bytes, streams_lists: bool = False) -> None:
         super().__init__()
+        self.streams_lists = streams_lists
         self._answers = list(answers)
 
     async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

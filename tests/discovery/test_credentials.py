@@ -56,11 +56,23 @@ def test_a_given_configuration_is_taken_as_it_is(kubeconfig: Path) -> None:
     assert (access.configuration, access.url, access.headers()) == (given, "https://10.0.0.1", {})
 
 
-async def test_a_plug_in_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_plug_in_that_hangs_is_not_waited_for_nor_run_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "PLUGIN_TIMEOUT_S", 0.01)
-    released = threading.Event()
+    released, runs = threading.Event(), []
+
+    def hanging() -> credentials.Access:
+        runs.append(threading.current_thread())
+        released.wait()
+        return credentials.given(Configuration())
+
+    monkeypatch.setattr(credentials, "load", hanging)
+    source = credentials.Credentials(None)
     try:
-        with pytest.raises(TimeoutError, match=r"not there within 0.01 s \(a plug-in that hangs"):
-            await credentials.in_time(released.wait)
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match=r"not there within 0.01 s \(a plug-in that hangs"):
+                await source.access()
     finally:
         released.set()
+    assert [thread.daemon for thread in runs] == [True]
+    monkeypatch.setattr(credentials, "PLUGIN_TIMEOUT_S", 60)
+    assert (await source.access()).namespace == "default"

@@ -1,6 +1,9 @@
 """The watch against a server that answers as a script says: every way in which a stream can end."""
 
+import asyncio
 import contextlib
+import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +11,7 @@ from discovery import Balancer
 from discovery.resolvers import _list_watch
 from discovery.resolvers._list_watch import ApiError
 from discovery.resolvers.kubernetes import KubernetesResolver
-from tests.discovery.api_stand_in import EXPIRED, OK, Script, event, item, listing, status
+from tests.discovery.api_stand_in import EXPIRED, OK, Script, StandIn, event, item, listing, status
 
 
 async def test_a_list_then_a_set_for_each_event() -> None:
@@ -85,6 +88,83 @@ async def test_a_page_that_has_expired_is_answered_with_one_full_list() -> None:
     assert script.queries[2] == {"labelSelector": "kubernetes.io/service-name=echo"}
 
 
+END_OF_LIST = {"metadata": {"resourceVersion": "5", "annotations": {"k8s.io/initial-events-end": "true"}}}
+STREAMED = (
+    OK
+    + event("ADDED", item(3, "10.0.0.1"))
+    + event("ADDED", item(4, "10.0.0.2", name="echo-2"))
+    + event("BOOKMARK", END_OF_LIST)
+)
+
+
+async def test_a_list_is_streamed_where_the_server_has_that_and_its_stream_goes_on_as_the_watch() -> None:
+    script = Script(
+        STREAMED + event("MODIFIED", item(6, "10.0.0.3")),
+        EXPIRED,
+        OK + event("BOOKMARK", END_OF_LIST),
+        streams_lists=True,
+    )
+    async with script.followed() as hosts:
+        assert [await hosts() for _ in range(3)] == [["10.0.0.1", "10.0.0.2"], ["10.0.0.2", "10.0.0.3"], []]
+    first, second, third = script.queries[:3]
+    asks = {"watch": "true", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    assert first.items() >= {**asks, "allowWatchBookmarks": "true", "resourceVersion": "0"}.items()
+    assert (second["resourceVersion"], second.get("sendInitialEvents")) == ("6", None)
+    assert third.items() >= asks.items()
+    assert "resourceVersion" not in third
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(400, "unknown parameter"),
+        listing(5, item(3, "10.0.0.9")),
+        OK,
+        OK + event("ADDED", item(3, "10.0.0.9")),
+        OK + event("ADDED", item(3, "10.0.0.9")) + b"<html>\n",
+        OK + event("ADDED", {"metadata": {}}),
+    ],
+    ids=["refused", "a list", "nothing", "no end", "no JSON", "no slice"],
+)
+async def test_a_list_that_is_not_streamed_to_its_end_is_asked_for_in_pages(
+    answer: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "discovery")
+    script = Script(answer, listing(5, item(3, "10.0.0.1")), streams_lists=True)
+    async with script.followed() as hosts:
+        assert await hosts() == ["10.0.0.1"]
+    assert script.queries[1] == {
+        "labelSelector": "kubernetes.io/service-name=echo",
+        "resourceVersion": "0",
+        "limit": "500",
+    }
+    assert caplog.records == []
+
+
+class SilentWhenAskedToStream(Script):
+    """Sends headers and nothing else to who asks for a streamed list, as a server that ignores the question may."""
+
+    async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "sendInitialEvents" in query:
+            writer.write(OK)
+            await reader.read()
+        else:
+            await super().answer(query, reader, writer)
+
+
+async def test_a_list_that_is_not_streamed_in_time_is_asked_for_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_list_watch, "STREAMED_SILENCE_S", 0.05)
+    async with SilentWhenAskedToStream(listing(5, item(3, "10.0.0.1")), streams_lists=True).followed() as hosts:
+        assert await hosts() == ["10.0.0.1"]
+
+
+@pytest.mark.parametrize("refused", [status(401, "who?"), status(403, "no"), status(429, "busy"), status(500, "boom")])
+async def test_who_is_refused_a_streamed_list_for_another_reason_is_told_so(refused: bytes) -> None:
+    async with Script(refused, listing(5), streams_lists=True).followed() as hosts:
+        with pytest.raises(ApiError, match="cannot watch"):
+            await hosts()
+
+
 async def test_a_version_that_the_server_does_not_have_yet_is_answered_with_the_newest() -> None:
     script = Script(status(504, "Too large resource version: 9, current: 5"), listing(5, item(3, "10.0.0.1")))
     async with script.followed() as hosts:
@@ -143,6 +223,66 @@ async def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         assert await hosts() == []
         with pytest.raises(ApiError, match="a line of over 1000 bytes"):
             await hosts()
+
+
+async def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_list_watch, "LARGEST_PAGE", 1000)
+    async with Script(OK + b" " * 5000).followed() as hosts:
+        with pytest.raises(ApiError, match="more than 1000 bytes"):
+            await hosts()
+
+
+class Guarded(StandIn):
+    """Knows one token at a time, and has the endpoint of that name; its watches end when `end_watches` says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = "first"
+        self._ending = asyncio.Event()
+
+    def end_watches(self) -> None:
+        self._ending.set()
+        self._ending = asyncio.Event()
+
+    async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if f"authorization: Bearer {self.token}\r\n".encode() not in self.headers[-1]:
+            writer.write(status(401, "Unauthorized"))
+        elif "watch" in query:
+            writer.write(OK + event("BOOKMARK", {"metadata": {"resourceVersion": "5"}}))
+            await self._ending.wait()
+        else:
+            pod = item(3, "10.0.0.1" if self.token == "first" else "10.0.0.2")
+            writer.write(listing(5, pod))
+
+
+async def test_a_token_that_is_refused_is_read_again_at_once_and_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = Guarded()
+    token, kubeconfig = tmp_path / "token", tmp_path / "config"
+    token.write_text("first")
+    async with script.serving() as configuration:
+        user, context = {"tokenFile": str(token)}, {"cluster": "c", "user": "u"}
+        content = {
+            "current-context": "here",
+            "clusters": [{"name": "c", "cluster": {"server": configuration.host}}],
+            "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "here", "context": context}],
+        }
+        kubeconfig.write_text(json.dumps(content))
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        async with contextlib.aclosing(KubernetesResolver("echo", "http", namespace="shop").watch()) as sets:
+            assert (await anext(sets)).endpoints[0].host == "10.0.0.1"
+            token.write_text("second")
+            script.token = "second"
+            script.end_watches()
+            while [each.host for each in (await anext(sets)).endpoints] != ["10.0.0.2"]:
+                pass  # the one that is gone is kept for a moment
+            script.token = "third"  # of which the file knows nothing, so that there is nothing new to try with
+            script.end_watches()
+            with pytest.raises(ApiError, match="401 Unauthorized"):
+                await anext(sets)
 
 
 async def test_all_balancers_of_a_service_share_one_watch() -> None:

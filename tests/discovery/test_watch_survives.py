@@ -15,6 +15,7 @@ from benchmarks.lab.faults import Faults
 from benchmarks.lab.kinds import ENDPOINT_SLICE, POD, Object
 from benchmarks.lab.store import Store
 from discovery import Balancer
+from discovery.resolvers import _list_watch
 from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.runtime import Backoff
 
@@ -83,10 +84,11 @@ def slice_of(host: str) -> Object:
     }
 
 
-@pytest.fixture
-async def followed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
+@pytest.fixture(params=["streamed lists", "plain lists"])
+async def followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
     # The first tries follow at once, so that a test lasts no longer than what it tests.
     monkeypatch.setattr(Backoff, "FIRST_S", 0.02)
+    monkeypatch.setattr(_list_watch, "STREAMED_SILENCE_S", 0.2)
     store, faults = Store(), Faults()
     store.create(ENDPOINT_SLICE, "default", slice_of("10.0.0.1"))
     empty = {**slice_of(""), "metadata": {**slice_of("")["metadata"], "name": "echo-2"}, "endpoints": [], "ports": []}
@@ -94,6 +96,8 @@ async def followed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
     async with ApiServer(
         store, host="127.0.0.1", port=0, tokens=[TOKEN], faults=faults, bookmark_interval_s=0.1
     ) as server:
+        if request.param == "plain lists":
+            faults.no_streamed_lists()
         service = Followed(store, faults, server)
         async with service.following():
             yield service
@@ -123,6 +127,8 @@ async def followed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
     ],
 )
 async def test_what_happens_to_some_requests(followed: Followed, name: str, options: dict[str, Any]) -> None:
+    if options.get("of") == "lists" and not followed.faults.in_force:
+        followed.faults.no_streamed_lists()  # else there is no list to meet
     followed.expire()
     with getattr(followed.faults, name)(**options) as fault:
         followed.faults.end_watches()
