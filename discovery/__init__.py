@@ -12,14 +12,26 @@
 """
 
 from discovery.balancer import Balancer, EndpointState, State
-from discovery.errors import Closed, DiscoveryError, InvalidTarget, NoEndpoints, ResolutionFailed, Unresolved
+from discovery.balancing import Balancing
+from discovery.errors import (
+    Closed,
+    DiscoveryError,
+    InvalidTarget,
+    NoEndpoints,
+    Overloaded,
+    ResolutionFailed,
+    Unresolved,
+)
 from discovery.model import Endpoint, Outcome, Snapshot, Target
 from discovery.node import Lease, Node
+from discovery.outliers import Outliers
 from discovery.policies import Picker, Policy
 from discovery.resolvers import Resolver
+from discovery.retries import RetryBudget
 
 __all__ = [
     "Balancer",
+    "Balancing",
     "Closed",
     "DiscoveryError",
     "Endpoint",
@@ -29,10 +41,13 @@ __all__ = [
     "NoEndpoints",
     "Node",
     "Outcome",
+    "Outliers",
+    "Overloaded",
     "Picker",
     "Policy",
     "ResolutionFailed",
     "Resolver",
+    "RetryBudget",
     "Snapshot",
     "State",
     "Target",

@@ -5,30 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from discovery import registry, runtime
-from discovery.errors import DiscoveryError, Unresolved
+from discovery.balancing import Balancing
+from discovery.errors import DiscoveryError, Overloaded, Unresolved
 from discovery.model import Endpoint, Target
-from discovery.node import Lease
+from discovery.node import Lease, Node
 from discovery.policies import Policy
-from discovery.pool import Connector, Pool
+from discovery.pool import Clock, Connector, Pool
 from discovery.resolvers import Resolver
+from discovery.retries import RetryBudget
 from discovery.subscription import Subscription
+
+_CLOCK = runtime.Clock()
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
     """One endpoint as the balancer sees it now.
 
-    ready      may take requests
-    error      why it cannot be reached, or None
-    in_flight  requests that have not ended
-    failures   requests that ended badly
+    ready       may take requests
+    error       why it cannot be reached, or None
+    in_flight   requests that have not ended
+    failures    requests that ended badly
+    ejected     kept from requests for a while, as too many ended badly
+    sick        an active check says that it is
+    latency_ms  what its answers take, where the policy measures it
     """
 
     endpoint: Endpoint
@@ -36,6 +42,9 @@ class EndpointState:
     error: str | None
     in_flight: int
     failures: int
+    ejected: bool = False
+    sick: bool = False
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,19 @@ class State:
         return f"source {self.source}{f' ({self.error})' if self.error else ''}, {age}"
 
 
+def _state(node: Node) -> EndpointState:
+    return EndpointState(
+        node.endpoint,
+        node.ready,
+        node.error,
+        len(node.leases),
+        node.failures,
+        node.ejected,
+        node.sick,
+        node.latency.average_s * 1000 if node.latency else None,
+    )
+
+
 class Balancer:
     """Picks an endpoint of a target for each request; for any protocol that has no adapter here.
 
@@ -70,8 +92,9 @@ class Balancer:
     target     a string as in the documentation of targets, or a `Target`; alternatively
     resolver   a `Resolver` of your own
     policy     a name or a `Policy`: which endpoint takes a request
+    balancing  health, locality, limits, retries
     connector  for adapters that own connections: see `discovery.pool.Connector`
-    clock      seconds, monotonic
+    clock      a `discovery.pool.Clock`; a test may give a `FakeClock`
 
     Raises `InvalidTarget` for a target or policy that cannot be understood.
     """
@@ -82,39 +105,44 @@ class Balancer:
         *,
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
+        balancing: Balancing | None = None,
         connector: Connector | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = _CLOCK,
     ) -> None:
         if (target is None) == (resolver is None):
             raise TypeError("a Balancer takes either a target or a resolver")
         self.resolver = resolver or registry.resolver(target or "")
         self._label = repr(resolver) if target is None else str(target)
-        self._pool = Pool(registry.policy(policy) if isinstance(policy, str) else policy, connector=connector)
+        self.balancing = balancing or Balancing()
+        self.retry_budget = self.balancing.retry_budget or RetryBudget(clock=clock)
+        policy = registry.policy(policy) if isinstance(policy, str) else policy
+        self._pool = Pool(policy, clock=clock, balancing=self.balancing, connector=connector)
         self._clock = clock
         self._begin()
 
     def _begin(self) -> None:
         self._starting = threading.Lock()
         self._watch: runtime.Watch | None = None
+        self._waiters = 0
 
     def pick(self, key: str | None = None, avoid: Collection[Endpoint] = (), timeout_s: float | None = None) -> Lease:
-        """A lease on the endpoint for one request; blocks only while the target is not resolved yet.
+        """A lease on the endpoint for one request; blocks only while the target is not resolved yet, or full.
 
         key        for policies that hash
         avoid      endpoints not to take if there is another
-        timeout_s  how long to wait while pending; None is for ever
+        timeout_s  how long to wait while pending or full; None is for ever
 
-        Raises `Unresolved` after `timeout_s`, `NoEndpoints`, `ResolutionFailed`, `Closed`.
+        Raises `Unresolved` or `Overloaded` after `timeout_s`, `NoEndpoints`, `ResolutionFailed`, `Closed`.
         """
         lease = self.pick_nowait(key, avoid)
         if lease is not None:
             return lease
         changed = threading.Event()
         deadline = None if timeout_s is None else self._clock() + timeout_s
-        with self._pool.listening(changed.set):
+        with self._waiting(changed.set):
             while (lease := self.pick_nowait(key, avoid)) is None:
                 if not changed.wait(None if deadline is None else max(0.0, deadline - self._clock())):
-                    raise self._unresolved(timeout_s)
+                    raise self._late(timeout_s, key, avoid)
                 changed.clear()
         return lease
 
@@ -128,20 +156,22 @@ class Balancer:
         changed = runtime.LoopEvent()
         try:
             async with asyncio.timeout(timeout_s):
-                with self._pool.listening(changed.set_threadsafe):
+                with self._waiting(changed.set_threadsafe):
                     while (lease := self.pick_nowait(key, avoid)) is None:
                         await changed.wait()
                         changed.clear()
         except TimeoutError:
-            raise self._unresolved(timeout_s) from None
+            raise self._late(timeout_s, key, avoid) from None
         return lease
 
     def pick_nowait(self, key: str | None = None, avoid: Collection[Endpoint] = ()) -> Lease | None:
-        """As `pick`, but None while the target is not resolved yet."""
+        """As `pick`, but None while the target is not resolved yet, or every endpoint is at its limit."""
         try:
             lease = self._pool.pick(key, avoid)
+        except Overloaded:
+            return None
         except DiscoveryError as error:
-            raise type(error)(f"{self._label}: {error}; {self.snapshot()}") from None
+            raise self._told(error) from None
         if lease is None and self._watch is None:
             self.start()
         return lease
@@ -158,10 +188,7 @@ class Balancer:
         watch, snapshot = self._watch, self._pool.snapshot
         updated_at = watch.updated_at if watch else None
         return State(
-            endpoints=tuple(
-                EndpointState(node.endpoint, node.ready, node.error, len(node.leases), node.failures)
-                for node in self._pool.nodes
-            ),
+            endpoints=tuple(map(_state, self._pool.nodes)),
             version=snapshot.version if snapshot else "",
             age_s=None if updated_at is None else self._clock() - updated_at,
             source=self._source(watch),
@@ -212,8 +239,34 @@ class Balancer:
             return "failing"
         return "pending" if watch.updated_at is None else "ok"
 
-    def _unresolved(self, timeout_s: float | None) -> Unresolved:
-        return Unresolved(f"{self._label}: not resolved within {timeout_s:g} s; {self.snapshot()}")
+    @contextlib.contextmanager
+    def _waiting(self, wake: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, one more caller waits and is woken after each change; raises `Overloaded`."""
+        most = self.balancing.max_waiting
+        with self._starting:
+            if most and self._waiters >= most:
+                raise self._told(Overloaded(f"{most} callers wait already, the most that may"))
+            self._waiters += 1
+        try:
+            with self._pool.listening(wake):
+                yield
+        finally:
+            with self._starting:
+                self._waiters -= 1
+
+    def _late(self, timeout_s: float | None, key: str | None, avoid: Collection[Endpoint]) -> DiscoveryError:
+        """Why there was no pick in time."""
+        try:
+            lease = self._pool.pick(key, avoid)
+        except DiscoveryError as error:
+            return self._told(error)
+        if lease is not None:
+            lease.retract()
+        return self._told(Unresolved(f"not resolved within {timeout_s:g} s"))
+
+    def _told(self, error: DiscoveryError) -> DiscoveryError:
+        """The error with what there is to know about the target."""
+        return type(error)(f"{self._label}: {error}; {self.snapshot()}")
 
     def __del__(self) -> None:
         # One that is dropped unclosed must not be watched for until the process ends. The watch does not hold it.

@@ -5,6 +5,7 @@
     +-- NoEndpoints         resolved, and there is no endpoint to send to: fails at once
     +-- Unresolved          no answer within the caller's timeout (also a TimeoutError)
     +-- ResolutionFailed    the resolver fails, and there never was a good answer to go on with
+    +-- Overloaded          every endpoint has as many requests in flight as it may, or too many callers wait
     +-- Closed              the balancer was closed
 
 The adapters raise these as errors of their own world too: `discovery.http.NoEndpoints` is also an
@@ -30,6 +31,10 @@ class Unresolved(DiscoveryError, TimeoutError):
 
 class ResolutionFailed(DiscoveryError):
     """The target cannot be resolved, and there is no earlier answer to fall back to."""
+
+
+class Overloaded(DiscoveryError):
+    """No endpoint has room for one more request within the caller's time, or more callers wait than may."""
 
 
 class Closed(DiscoveryError):

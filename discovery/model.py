@@ -101,6 +101,8 @@ class Outcome(enum.Enum):
 
     SUCCESS = "success"
     FAILURE = "failure"
+    BUSY = "busy"
+    """It has more to do than it can: a sign of load, and none against its health (HTTP's 429)."""
     CANCELLED = "cancelled"
     """The caller gave up: it says nothing about the endpoint."""
 

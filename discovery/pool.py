@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from discovery import filters
+from discovery.admission import Limited, Probing, SlowStart
+from discovery.balancing import Balancing
 from discovery.errors import Closed, DiscoveryError, NoEndpoints, ResolutionFailed
 from discovery.model import Endpoint, Snapshot
-from discovery.node import Lease, Node
+from discovery.node import Lease, Node, TimedLease
+from discovery.outliers import Mark, Phase
 from discovery.policies import Picker, Policy
 
 
@@ -24,21 +28,43 @@ class Connector(Protocol):
         """The node joined. True if it can take requests at once; else `node.report` says so later."""
 
     def close(self, node: Node) -> None:
-        """The node left and nothing is in flight on it, or the pool was closed."""
+        """The node left and nothing is in flight on it, its time to drain is over, or the pool was closed."""
+
+
+class Clock(Protocol):
+    """Seconds, monotonic, and calls at a later moment: `discovery.runtime.Clock`, or a `FakeClock`."""
+
+    def __call__(self) -> float: ...
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Call it once after so many seconds, on any thread."""
 
 
 class Pool:
-    """Turns snapshots into nodes, and picks among those that are ready.
+    """Turns snapshots into nodes, and picks among those that are ready and well.
 
-    Writers (updates, reports of readiness) take a lock; `pick` reads one attribute and takes none.
+    Writers (updates, reports, failures) take a lock; `pick` reads one attribute and takes none.
 
     policy      builds a picker for each change
     connector   the adapter that owns the connections; without one, nodes are ready as they come
+    random      a source of floats in [0, 1)
     """
 
-    def __init__(self, policy: Policy, *, connector: Connector | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        clock: Clock,
+        balancing: Balancing | None = None,
+        connector: Connector | None = None,
+        random: Callable[[], float] = random.random,
+    ) -> None:
         self._policy = policy
         self._connector = connector
+        self.clock = clock
+        self.balancing = balancing or Balancing()
+        self._random = random
+        self._lease: type[Lease] = TimedLease if policy.measures_latency else Lease
         self._begin()
 
     def _begin(self) -> None:
@@ -48,7 +74,10 @@ class Pool:
         self._listeners: set[Callable[[], None]] = set()
         self._snapshot: Snapshot | None = None
         self._offered: tuple[tuple[Node, Endpoint], ...] = ()
+        self._chosen: Picker | None = None
         self._picker: Picker | None = None
+        # A forked child has another identity than its parent.
+        self._here = (self.balancing.our_node, self.balancing.our_zone, self.balancing.our_identity)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -63,14 +92,20 @@ class Pool:
     def pick(self, key: str | None = None, avoid: Collection[Endpoint] = ()) -> Lease | None:
         """A lease on the policy's choice, or None while there is nothing to choose from yet (pending).
 
-        Raises `NoEndpoints`, `ResolutionFailed` or `Closed`.
+        Raises `NoEndpoints`, `ResolutionFailed`, `Closed`, and `Overloaded` where every endpoint is at its limit.
         """
         while (picker := self._picker) is not None:
-            lease = Lease(picker.pick(key, avoid))
-            if not lease.node.draining:
+            node = picker.pick(key, avoid)
+            lease = self._lease().begin(node)
+            if not node.attended:
                 return lease
-            # It left between the choice and the lease; the newer picker does not have it.
-            lease.done()
+            # It may have left, or been filled up, between the choice and the lease; the next picker knows.
+            most = self.balancing.max_in_flight
+            if not node.draining and (not most or len(node.leases) <= most):
+                return lease
+            lease.retract()
+            if node.draining and not node.leases:
+                self.ended(node)
         return None
 
     def update(self, snapshot: Snapshot) -> None:
@@ -79,14 +114,15 @@ class Pool:
             if self.closed:
                 return
             before = self._nodes
-            self._nodes = {(each.host, each.port): self._node(each, before) for each in snapshot.endpoints}
+            since = None if self._snapshot is None else self.clock()
+            self._nodes = {
+                (each.host, each.port): self._node(each, before, since) for each in self._ours(snapshot.endpoints)
+            }
             left = [node for address, node in before.items() if address not in self._nodes]
             self._snapshot = snapshot
-            self._leaving.update(left)
             self._publish()
             # Only now, so that a pick that finds its node draining finds a newer picker too.
-            for node in left:
-                node.drain()
+            self._drain(left)
 
     def fail(self, why: str) -> None:
         """The resolver failed. An earlier snapshot is served all the same."""
@@ -100,10 +136,8 @@ class Pool:
             if not self.closed and self._snapshot is not None:
                 left, self._nodes = tuple(self._nodes.values()), {}
                 self._snapshot, self._offered = None, ()
-                self._leaving.update(left)
                 self._offer(_Refusal(ResolutionFailed, why))
-                for node in left:
-                    node.drain()
+                self._drain(left)
 
     def close(self) -> None:
         """Refuse every pick from now on and close all connections."""
@@ -120,7 +154,7 @@ class Pool:
 
     def forget(self) -> None:
         """Begin anew in a forked child: nothing inherited is used, closed or even released."""
-        self._inherited = (self._lock, self._nodes, self._leaving, self._listeners, self._picker)
+        self._inherited = (self._lock, self._nodes, self._leaving, self._listeners, self._picker, self._chosen)
         if not self.closed:
             self._begin()
 
@@ -137,27 +171,106 @@ class Pool:
     def closed(self) -> bool:
         return isinstance(self._picker, _Refusal) and self._picker.kind is Closed
 
-    def _node(self, endpoint: Endpoint, before: dict[tuple[str, int], Node]) -> Node:
-        node = before.get((endpoint.host, endpoint.port))
-        if node is None:
-            node = Node(endpoint, changed=self._republish, idle=self._gone)
-            # Only ever set: the adapter may have reported READY from another thread before `open` returns.
-            if self._connector is None or self._connector.open(node):
-                node.ready = True
-        node.endpoint = endpoint
-        return node
+    # What nodes tell
 
-    def _republish(self) -> None:
+    def changed(self) -> None:
         with self._lock:
             if not self.closed:
                 self._publish()
 
+    def failed(self, node: Node) -> None:
+        outliers = self.balancing.outliers
+        if outliers is None:
+            return
+        with self._lock:
+            if node.draining or self.closed:
+                return
+            self._penalise(node, node.consecutive)
+            before, mark = node.health, Mark(self.clock(), node.successes, node.failures)
+            room = outliers.room(sum(each.health.ejected for each in self._nodes.values()), len(self._nodes))
+            node.health = outliers.failed(before, node.consecutive, mark, room=room)
+            if node.health.phase is Phase.EJECTED and before.phase is not Phase.EJECTED:
+                self.clock.later(outliers.duration_s(node.health, self._random()), lambda: self._probe(node))
+                self._publish()
+
+    def refused(self, node: Node) -> None:
+        with self._lock:
+            self._penalise(node, node.penalty + 1)
+
+    def recovered(self, node: Node) -> None:
+        with self._lock:
+            before = node.health
+            if before.phase is Phase.EJECTED:
+                return
+            node.forgive()
+            if self.balancing.outliers is not None:
+                node.health = self.balancing.outliers.succeeded(before, self.clock())
+                if before.ejected:
+                    self._publish()
+
+    def ended(self, node: Node) -> None:
+        if node.draining:
+            if not node.leases:
+                self._gone(node)
+        else:
+            self._tell()  # there is room for somebody who waits
+
+    def _probe(self, node: Node) -> None:
+        with self._lock:
+            if self.balancing.outliers is not None and not self.closed:
+                node.health = self.balancing.outliers.due(node.health)
+                self._publish()
+
+    def _penalise(self, node: Node, penalty: int) -> None:
+        """Have it count as more loaded than it is, for a while."""
+        if self.balancing.outliers is None:
+            return
+        if not node.penalty:
+            self._forgive_in(self.balancing.outliers.penalty_s, node)
+        node.penalty, node.penalised_at = penalty, self.clock()
+
+    def _forgive_in(self, delay_s: float, node: Node) -> None:
+        def forgive() -> None:
+            with self._lock:
+                outliers = self.balancing.outliers
+                left_s = node.penalised_at + outliers.penalty_s - self.clock() if outliers else 0.0
+                if left_s <= 0:
+                    node.penalty = 0
+                elif node.penalty and not node.draining:
+                    self._forgive_in(left_s, node)
+
+        self.clock.later(delay_s, forgive)
+
+    # From a set to a picker
+
+    def _ours(self, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        node, zone, identity = self._here
+        endpoints = filters.hinted(endpoints, node, zone)
+        return filters.subset(endpoints, self.balancing.subset, identity) if self.balancing.subset else endpoints
+
+    def _node(self, endpoint: Endpoint, before: dict[tuple[str, int], Node], since: float | None) -> Node:
+        node = before.get((endpoint.host, endpoint.port))
+        if node is None:
+            node = Node(endpoint, owner=self, since=since, limited=self.balancing.max_in_flight > 0)
+            # Only ever set: the adapter may have reported READY from another thread before `open` returns.
+            if self._connector is None or self._connector.open(node):
+                node.ready = True
+            if self.balancing.slow_start_s and since is not None:
+                self.clock.later(self.balancing.slow_start_s, self.changed)
+        node.endpoint = endpoint
+        return node
+
     def _publish(self) -> None:
-        candidates = filters.ready(self._nodes.values())
+        reachable = filters.ready(self._nodes.values())
+        candidates = filters.healthy(reachable, self.balancing.outliers)
+        if self.balancing.prefer_zone:
+            candidates = filters.near(candidates, self._nodes.values(), *self._here[1:])
         before, self._offered = self._offered, tuple((node, node.endpoint) for node in candidates)
         if candidates:
             # A rotation goes on where nothing changed for it, so that it stays exact.
-            self._offer(self._picker if self._offered == before else self._policy.picker(candidates))
+            if self._chosen is None or self._offered != before:
+                self._chosen = self._policy.picker(candidates)
+            self._offer(self._admitting(self._chosen, candidates, reachable))
         elif not self._nodes:
             self._offer(_Refusal(NoEndpoints, (self._snapshot and self._snapshot.note) or "it has no ready endpoint"))
         elif all(node.error for node in self._nodes.values()):
@@ -166,10 +279,37 @@ class Pool:
         else:
             self._offer(None)
 
+    def _admitting(self, picker: Picker, candidates: Sequence[Node], reachable: Sequence[Node]) -> Picker:
+        """The policy's picker, and around it what has to overrule it now."""
+        balancing = self.balancing
+        if balancing.slow_start_s and any(self._is_new(node) for node in candidates):
+            picker = SlowStart(picker, balancing.slow_start_s, clock=self.clock, random=self._random)
+        if len(candidates) < len(reachable):
+            # One that is in flight there already is the probe.
+            probes = [node for node in reachable if node.health.probed and not node.sick and not node.leases]
+            if probes:
+                picker = Probing(picker, probes)
+        return Limited(picker, candidates, balancing.max_in_flight) if balancing.max_in_flight else picker
+
+    def _is_new(self, node: Node) -> bool:
+        return node.since is not None and self.clock() - node.since < self.balancing.slow_start_s
+
     def _offer(self, picker: Picker | None) -> None:
         self._picker = picker
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in tuple(self._listeners):
             listener()
+
+    # What leaves
+
+    def _drain(self, left: Sequence[Node]) -> None:
+        self._leaving.update(left)
+        for node in left:
+            node.drain()
+            if node in self._leaving:
+                self.clock.later(self.balancing.drain_s, lambda node=node: self._gone(node))  # type: ignore[misc]
 
     def _gone(self, node: Node) -> None:
         with self._lock:

@@ -21,8 +21,13 @@ RESOLVERS = {
     "static": "discovery.resolvers.static:StaticResolver",
 }
 POLICIES = {
+    "first": "discovery.policies.first:First",
     "least_request": "discovery.policies.least_request:LeastRequest",
+    "peak_ewma": "discovery.policies.peak_ewma:PeakEwma",
+    "random": "discovery.policies.random_choice:Random",
+    "ring_hash": "discovery.policies.ring_hash:RingHash",
     "round_robin": "discovery.policies.round_robin:RoundRobin",
+    "weighted_round_robin": "discovery.policies.weighted_round_robin:WeightedRoundRobin",
 }
 
 

@@ -161,11 +161,27 @@ class _Thread:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, work: Coroutine[Any, Any, None]) -> concurrent.futures.Future[None]:
+        return asyncio.run_coroutine_threadsafe(work, self._running())
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        loop = self._running()
+        loop.call_soon_threadsafe(loop.call_later, delay_s, call)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="discovery", daemon=True).start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+            return self._loop
+
+
+class Clock:
+    """The real one; what is to be called later is called on the runtime's thread."""
+
+    __call__ = staticmethod(time.monotonic)
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        _thread.later(delay_s, call)
 
 
 class LoopEvent(asyncio.Event):

@@ -28,7 +28,12 @@ class Picker(ABC):
 
 
 class Policy(ABC):
-    """A way to choose. One instance belongs to one balancer."""
+    """A way to choose. One instance belongs to one balancer.
+
+    measures_latency  have `Node.latency` kept up to date; it costs two looks at the clock for each request
+    """
+
+    measures_latency = False
 
     @abstractmethod
     def picker(self, nodes: Sequence[Node]) -> Picker:

@@ -15,7 +15,8 @@ class LeastRequest(Policy):
     """Of the next in rotation and one at random, the one with fewer requests in flight; a tie goes to the first.
 
     An idle service is balanced exactly, as by round robin; a loaded one as by the power of two choices
-    (Mitzenmacher 2001; the default of Finagle, Linkerd and Envoy), without a scan of all endpoints.
+    (Mitzenmacher 2001; the default of Finagle, Linkerd and Envoy), without a scan of all endpoints. Failures of late
+    count as requests in flight, so that an endpoint that fails fast does not look idle.
 
     random  a source of floats in [0, 1)
     """
@@ -40,4 +41,4 @@ class _TwoChoices(Picker):
         count = len(nodes)
         first = nodes[next(self._turn) % count]
         other = nodes[int(self._random() * count)]
-        return other if len(other.leases) < len(first.leases) else first
+        return other if len(other.leases) + other.penalty < len(first.leases) + first.penalty else first

@@ -8,6 +8,7 @@ import random
 from discovery.policies.round_robin import RoundRobin
 from discovery.pool import Pool
 from discovery.resolvers._slices import Slices
+from discovery.testing import FakeClock
 from tests.discovery.recordings import recorded
 
 
@@ -36,7 +37,7 @@ def test_a_mutated_line_is_an_ordinary_error_or_a_set_that_can_be_served() -> No
     chance, count = random.Random(20), 100_000
     lines = [json.dumps(body).encode() for kind, body in recorded("lifecycle") if kind == "event"]
     good = Slices().after(json.loads(lines[8]))
-    pool = Pool(RoundRobin())
+    pool = Pool(RoundRobin(), clock=FakeClock())
     survived = 0
     for _ in range(count):
         try:

@@ -50,7 +50,7 @@ def test_round_robin_is_exact_under_threads() -> None:
 
 def test_least_request_prefers_the_less_loaded_of_two() -> None:
     busy, idle = nodes(2)
-    leases = [Lease(busy) for _ in range(5)]
+    leases = [Lease().begin(busy) for _ in range(5)]
     picker = LeastRequest(random=random.Random(1).random).picker([busy, idle])
     counted = picks(picker, 1_000)
     # The busy one is taken when both choices fall on it: its turn in the rotation, and the random choice too.

@@ -9,6 +9,7 @@ from discovery.model import Endpoint, Outcome, Snapshot
 from discovery.node import Lease, Node
 from discovery.policies.round_robin import RoundRobin
 from discovery.pool import Pool
+from discovery.testing import FakeClock
 
 A, B, C = (Endpoint(f"10.0.0.{number}", 80) for number in (1, 2, 3))
 
@@ -30,7 +31,7 @@ class Connections:
 
 
 def pool(*endpoints: Endpoint, connector: Connections | None = None) -> Pool:
-    made = Pool(RoundRobin(), connector=connector)
+    made = Pool(RoundRobin(), clock=FakeClock(), connector=connector)
     if endpoints:
         made.update(Snapshot(endpoints))
     return made

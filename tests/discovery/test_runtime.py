@@ -62,7 +62,7 @@ class Away(Resolver):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ten_minutes_of_refusal_cost_few_tries_and_the_set_is_served_throughout(seed: int) -> None:
-    clock, pool = FakeClock(), Pool(RoundRobin())
+    clock, pool = FakeClock(), Pool(RoundRobin(), clock=FakeClock())
     resolver = Away(clock, until=600.0)
     watch = Watch(resolver, pool, random=random.Random(seed).random, clock=clock, sleep=clock.sleep)
     assert resolver.over.wait(60)
