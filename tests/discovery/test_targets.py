@@ -104,9 +104,7 @@ def test_both_forms_of_a_kubernetes_target_mean_the_same(resolv_conf: Path) -> N
 def test_policies_by_name() -> None:
     assert isinstance(registry.policy("round_robin"), RoundRobin)
     assert isinstance(registry.policy("least_request"), Policy)
-    with pytest.raises(
-        InvalidTarget, match="there is no policy 'rr'; there are first, least_request, peak_ewma"
-    ):
+    with pytest.raises(InvalidTarget, match="there is no policy 'rr'; there are first, least_request, peak_ewma"):
         registry.policy("rr")
 
 
