@@ -12,7 +12,7 @@ from typing import Self
 
 from discovery import registry, runtime
 from discovery.balancing import Balancing
-from discovery.errors import DiscoveryError, Overloaded, Unresolved
+from discovery.errors import DiscoveryError, NoEndpoints, Overloaded, ResolutionFailed, Unresolved
 from discovery.model import Endpoint, Target
 from discovery.node import Lease, Node
 from discovery.policies import Policy
@@ -125,51 +125,70 @@ class Balancer:
         self._watch: runtime.Watch | None = None
         self._waiters = 0
 
-    def pick(self, key: str | None = None, avoid: Collection[Endpoint] = (), timeout_s: float | None = None) -> Lease:
+    def pick(
+        self,
+        key: str | None = None,
+        avoid: Collection[Endpoint] = (),
+        timeout_s: float | None = None,
+        *,
+        wait_for_ready: bool = False,
+    ) -> Lease:
         """A lease on the endpoint for one request; blocks only while the target is not resolved yet, or full.
 
-        key        for policies that hash
-        avoid      endpoints not to take if there is another
-        timeout_s  how long to wait while pending or full; None is for ever
+        key             for policies that hash
+        avoid           endpoints not to take if there is another
+        timeout_s       how long to wait; None is for ever
+        wait_for_ready  wait, too, while there is no endpoint, or none can be reached
 
         Raises `Unresolved` or `Overloaded` after `timeout_s`, `NoEndpoints`, `ResolutionFailed`, `Closed`.
         """
-        lease = self.pick_nowait(key, avoid)
+        lease = self.pick_nowait(key, avoid, wait_for_ready=wait_for_ready)
         if lease is not None:
             return lease
         changed = threading.Event()
         deadline = None if timeout_s is None else self._clock() + timeout_s
-        with self._waiting(changed.set):
-            while (lease := self.pick_nowait(key, avoid)) is None:
+        with self.waiting(changed.set):
+            while (lease := self.pick_nowait(key, avoid, wait_for_ready=wait_for_ready)) is None:
                 if not changed.wait(None if deadline is None else max(0.0, deadline - self._clock())):
-                    raise self._late(timeout_s, key, avoid)
+                    raise self.late(timeout_s)
                 changed.clear()
         return lease
 
     async def pick_async(
-        self, key: str | None = None, avoid: Collection[Endpoint] = (), timeout_s: float | None = None
+        self,
+        key: str | None = None,
+        avoid: Collection[Endpoint] = (),
+        timeout_s: float | None = None,
+        *,
+        wait_for_ready: bool = False,
     ) -> Lease:
         """As `pick`, for asyncio."""
-        lease = self.pick_nowait(key, avoid)
+        lease = self.pick_nowait(key, avoid, wait_for_ready=wait_for_ready)
         if lease is not None:
             return lease
         changed = runtime.LoopEvent()
         try:
             async with asyncio.timeout(timeout_s):
-                with self._waiting(changed.set_threadsafe):
-                    while (lease := self.pick_nowait(key, avoid)) is None:
+                with self.waiting(changed.set_threadsafe):
+                    while (lease := self.pick_nowait(key, avoid, wait_for_ready=wait_for_ready)) is None:
                         await changed.wait()
                         changed.clear()
         except TimeoutError:
-            raise self._late(timeout_s, key, avoid) from None
+            raise self.late(timeout_s) from None
         return lease
 
-    def pick_nowait(self, key: str | None = None, avoid: Collection[Endpoint] = ()) -> Lease | None:
-        """As `pick`, but None while the target is not resolved yet, or every endpoint is at its limit."""
+    def pick_nowait(
+        self, key: str | None = None, avoid: Collection[Endpoint] = (), *, wait_for_ready: bool = False
+    ) -> Lease | None:
+        """As `pick`, but None where that would wait."""
         try:
             lease = self._pool.pick(key, avoid)
         except Overloaded:
             return None
+        except (NoEndpoints, ResolutionFailed) as error:
+            if wait_for_ready:
+                return None
+            raise self._told(error) from None
         except DiscoveryError as error:
             raise self._told(error) from None
         if lease is None and self._watch is None:
@@ -240,8 +259,11 @@ class Balancer:
         return "pending" if watch.updated_at is None else "ok"
 
     @contextlib.contextmanager
-    def _waiting(self, wake: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, one more caller waits and is woken after each change; raises `Overloaded`."""
+    def waiting(self, wake: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, one more caller waits and is woken after each change; for adapters.
+
+        Raises `Overloaded` if too many wait already.
+        """
         most = self.balancing.max_waiting
         with self._starting:
             if most and self._waiters >= most:
@@ -254,15 +276,19 @@ class Balancer:
             with self._starting:
                 self._waiters -= 1
 
-    def _late(self, timeout_s: float | None, key: str | None, avoid: Collection[Endpoint]) -> DiscoveryError:
-        """Why there was no pick in time."""
+    def late(self, timeout_s: float | None) -> DiscoveryError:
+        """The error for a caller who has waited so long: why there was no pick."""
+        why = "not resolved"
         try:
-            lease = self._pool.pick(key, avoid)
+            lease = self._pool.pick()
+        except (NoEndpoints, ResolutionFailed) as error:
+            why = str(error)
         except DiscoveryError as error:
             return self._told(error)
-        if lease is not None:
-            lease.retract()
-        return self._told(Unresolved(f"not resolved within {timeout_s:g} s"))
+        else:
+            if lease is not None:
+                lease.retract()
+        return self._told(Unresolved(f"{why} within {timeout_s or 0:g} s"))
 
     def _told(self, error: DiscoveryError) -> DiscoveryError:
         """The error with what there is to know about the target."""

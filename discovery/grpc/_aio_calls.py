@@ -1,13 +1,10 @@
-"""The four kinds of asyncio calls: pick an endpoint, then grpc's own multicallable on its channel.
-
-Where an endpoint is at hand, the caller gets grpc's own call, unwrapped: no task, no forwarding.
-"""
+"""The four kinds of asyncio multicallables: pick an endpoint, then grpc's own multicallable on its channel."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import grpc
@@ -15,170 +12,104 @@ from grpc import aio
 
 from discovery.balancer import Balancer
 from discovery.errors import DiscoveryError
-from discovery.grpc import _deferred as deferred
-from discovery.grpc import _rules as rules
+from discovery.grpc import _aio_call as call
+from discovery.grpc._aio_connector import Connector
+from discovery.grpc._attempts import outcome, ran
+from discovery.grpc._methods import Method
 from discovery.model import Endpoint, Outcome
-from discovery.node import Lease, Node
-
-
-class Connector:
-    """Owns the endpoints' channels, on the caller's loop; an endpoint takes calls only once its channel is READY."""
-
-    def __init__(
-        self, options: rules.Options | None, compression: grpc.Compression | None, interceptors: Sequence[Any] | None
-    ) -> None:
-        self.authority = ""
-        self._options = options
-        self._compression = compression
-        self._interceptors = interceptors
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._open_nodes: set[Node] = set()
-        self._connecting: dict[Node, asyncio.Task[None]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
-
-    def bind_loop(self) -> None:
-        """The running loop is the one that the channels live on."""
-        if self.loop is None:
-            self.loop = asyncio.get_running_loop()
-
-    def open(self, node: Node) -> bool:
-        self._on_loop(self._open, node)
-        return False
-
-    def close(self, node: Node) -> None:
-        self._on_loop(self._close, node)
-
-    async def closed(self, grace: float | None) -> None:
-        """Close what is still open, and wait until all is."""
-        for node in tuple(self._open_nodes):
-            self._close(node, grace)
-        await asyncio.gather(*self._closing)
-
-    def _on_loop(self, call: Callable[[Node], None], node: Node) -> None:
-        if self.loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop may be closed, and its channels with it
-                self.loop.call_soon_threadsafe(call, node)
-
-    def await_ready(self, node: Node) -> None:
-        """Keep connecting until READY; later loss is learned from calls. On the loop."""
-        if node not in self._connecting:
-            connecting = self._connecting[node] = asyncio.ensure_future(_connect(node))
-            connecting.add_done_callback(lambda _: self._connecting.pop(node, None))
-
-    def _open(self, node: Node) -> None:
-        if not node.draining:
-            node.connection = rules.SubChannel(self._channel(node.endpoint))
-            self._open_nodes.add(node)
-            self.await_ready(node)
-
-    def _close(self, node: Node, grace: float | None = None) -> None:
-        if node in self._open_nodes:
-            self._open_nodes.remove(node)
-            closing = asyncio.ensure_future(_close(node.connection.channel, self._connecting.get(node), grace))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-
-    def _channel(self, endpoint: Endpoint) -> aio.Channel:
-        options = rules.subchannel_options(self._options, self.authority)
-        return aio.insecure_channel(rules.subchannel_target(endpoint), options, self._compression, self._interceptors)
-
-
-async def _connect(node: Node) -> None:
-    channel: aio.Channel = node.connection.channel
-    while True:
-        state = channel.get_state(try_to_connect=True)
-        rules.report(node, state)
-        if state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}:
-            return
-        await channel.wait_for_state_change(state)
-
-
-async def _close(channel: aio.Channel, connecting: asyncio.Task[None] | None, grace: float | None) -> None:
-    await channel.close(grace)
-    if connecting is not None:
-        # It ends with the channel, unless the caller still holds a call that was made on it. Cancelling it at once
-        # would have grpc answer it later, on a loop that may be closed by then.
-        await asyncio.wait({connecting}, timeout=0.1)
-        connecting.cancel()
+from discovery.node import Lease
+from discovery.retries import Ran
 
 
 class _Multicallable:
-    _deferred: type[deferred.Call]
+    """One method of a stub on the whole channel."""
 
-    def __init__(self, balancer: Balancer, connector: Connector, method: rules.Method) -> None:
-        self._balancer = balancer
+    _call: type[call.Call]
+
+    def __init__(self, balancer: Balancer, connector: Connector, method: Method) -> None:
+        self.balancer = balancer
+        self.method = method
         self._connector = connector
-        self._method = method
+        self._count = balancer.retry_budget.request
 
-    def __call__(self, *positional: Any, **named: Any) -> Any:
-        arguments = rules.Arguments(positional, named)
-        if self._connector.loop is None:  # before the pick, which may be what starts to open connections
-            self._connector.bind_loop()
-        try:
-            lease = self._balancer.pick_nowait()
-        except DiscoveryError:
-            lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
-        if lease is not None:
-            return self._begin(lease, arguments)
-
-        async def pick(timeout_s: float | None) -> Lease:
-            return await self._balancer.pick_async(timeout_s=timeout_s)
-
-        return self._deferred(
-            pick, lambda lease, left_s: self._begin(lease, arguments.within(left_s)), arguments.timeout_s
+    def __call__(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+        *,
+        request_iterator: Any = None,
+    ) -> Any:
+        self._connector.bind_loop()  # before the pick, which may be what starts to open connections
+        self._count()
+        config = self.method.config
+        if config.timeout_s is not None:
+            timeout = config.timeout_s if timeout is None else min(timeout, config.timeout_s)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return self._call(
+            self,
+            request if request_iterator is None else request_iterator,
+            deadline,
+            (metadata, credentials, compression),
+            waits=config.wait_for_ready if wait_for_ready is None else wait_for_ready,
         )
 
-    def _begin(self, lease: Lease, arguments: rules.Arguments) -> Any:
+    def at_hand(self, failed: Collection[Endpoint], *, waits: bool) -> Lease | None:
+        """A lease, if there is one without waiting."""
         try:
-            call = lease.node.connection.bound(self._method)(*arguments.positional, **arguments.named)
+            return self.balancer.pick_nowait(None, failed, wait_for_ready=waits)
+        except DiscoveryError:
+            return None  # as grpc's own, a call fails when it is awaited, not when it is made
+
+    def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any:
+        """grpc's own call on the lease's endpoint, whose end is that of the lease."""
+        metadata, credentials, compression = rest
+        try:
+            begun = lease.node.connection[self.method](
+                request, timeout=timeout_s, metadata=metadata, credentials=credentials, compression=compression
+            )
         except BaseException:
             lease.done(Outcome.CANCELLED)
             raise
-        call.add_done_callback(lambda ended: self._ended(lease, _code(ended)))
-        return call
+        begun.add_done_callback(partial(self._ended, lease))
+        return begun
 
-    def _ended(self, lease: Lease, code: grpc.StatusCode | None) -> None:
-        lease.done(rules.outcome(code))
+    def _ended(self, lease: Lease, ended: Any) -> None:
+        code = call.at_once(ended.code())
+        if code is grpc.StatusCode.OK:
+            lease.done()
+            return
+        details = call.at_once(ended.details())
+        lease.done(outcome(code, details))
         if code is grpc.StatusCode.UNAVAILABLE and not lease.node.draining:
-            # The connection may be gone, or the application may just say so: its state tells.
-            self._connector.await_ready(lease.node)
-
-
-def _code(ended: Any) -> grpc.StatusCode | None:
-    """The status of a call that has ended: there its `code()` answers without waiting."""
-    asking = ended.code()
-    try:
-        asking.send(None)
-    except StopIteration as answer:
-        code: grpc.StatusCode = answer.value
-        return code
-    finally:
-        asking.close()
-    return None
+            self._connector.lost(lease.node, unreached=ran(lease.endpoint, code, details) is Ran.NO)
 
 
 class UnaryUnary(_Multicallable, aio.UnaryUnaryMultiCallable[Any, Any]):
     """One request, one reply."""
 
-    _deferred = deferred.UnaryUnaryCall
+    _call = call.UnaryUnaryCall
 
 
 class UnaryStream(_Multicallable, aio.UnaryStreamMultiCallable[Any, Any]):
     """One request, a stream of replies."""
 
-    _deferred = deferred.UnaryStreamCall
+    _call = call.UnaryStreamCall
 
 
-class StreamUnary(_Multicallable, aio.StreamUnaryMultiCallable[Any, Any]):
+class StreamUnary(_Multicallable, aio.StreamUnaryMultiCallable[Any, Any]):  # type: ignore[misc] # either name will do
     """A stream of requests, one reply."""
 
-    _deferred = deferred.StreamUnaryCall
+    _call = call.StreamUnaryCall
 
 
-class StreamStream(_Multicallable, aio.StreamStreamMultiCallable[Any, Any]):
+class StreamStream(_Multicallable, aio.StreamStreamMultiCallable[Any, Any]):  # type: ignore[misc] # either name will do
     """A stream each way."""
 
-    _deferred = deferred.StreamStreamCall
+    _call = call.StreamStreamCall
 
 
 KINDS = {

@@ -1,176 +1,171 @@
-"""The four kinds of sync calls: pick an endpoint, then grpc's own multicallable on its channel."""
+"""The four kinds of sync multicallables: pick an endpoint, then grpc's own multicallable on its channel."""
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import threading
 import time
+from collections.abc import Collection
 from typing import Any
 
 import grpc
 
-from discovery import runtime
 from discovery.balancer import Balancer
 from discovery.errors import Closed, DiscoveryError
-from discovery.grpc import _rules as rules
+from discovery.grpc._attempts import Attempts, left_s, outcome, ran
+from discovery.grpc._call import FutureCall, StreamCall
 from discovery.grpc._errors import PickError
-from discovery.model import Outcome
-from discovery.node import Lease, Node
-
-
-class Connector:
-    """Owns the channels of the endpoints; an endpoint takes calls only once its channel is READY."""
-
-    def __init__(self, options: rules.Options | None, compression: grpc.Compression | None) -> None:
-        self.authority = ""
-        self._options = options
-        self._compression = compression
-        self._closing: set[concurrent.futures.Future[None]] = set()
-
-    def open(self, node: Node) -> bool:
-        options = rules.subchannel_options(self._options, self.authority)
-        target = rules.subchannel_target(node.endpoint)
-        node.connection = _Connection(node, grpc.insecure_channel(target, options, self._compression))
-        node.connection.await_ready(connect=True)
-        return False
-
-    def close(self, node: Node) -> None:
-        # Elsewhere, since this may be grpc's own thread that ends a call: it would wait for itself.
-        closing = runtime.submit(asyncio.to_thread(node.connection.close))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
-    def closed(self) -> None:
-        """Wait until all that was closed is."""
-        concurrent.futures.wait(tuple(self._closing))
-
-
-class _Connection(rules.SubChannel):
-    """One endpoint's channel, subscribed to only until it is READY: a subscription costs a thread that polls."""
-
-    __slots__ = ("_closed", "_lock", "_node", "_subscribed", "_told_to_connect", "_unheard")
-
-    def __init__(self, node: Node, channel: grpc.Channel) -> None:
-        super().__init__(channel)
-        self._node = node
-        self._lock = threading.Lock()
-        self._subscribed = False
-        self._unheard = False
-        self._told_to_connect = False
-        self._closed = False
-
-    def await_ready(self, *, connect: bool = False) -> None:
-        """Report the state until it is READY; later loss is learned from calls.
-
-        connect  the channel is new, so connect it. Otherwise it is told to only where it turns out to be idle, since
-                 grpc's polling thread fails if the channel is closed before it has followed such a request.
-        """
-        with self._lock:
-            if self._subscribed or self._closed:
-                return
-            self._subscribed = self._unheard = True
-            self._told_to_connect = connect
-        self.channel.subscribe(self._hear, try_to_connect=connect)
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            # Then the first state that is heard closes it: the polling thread must have looked at it once.
-            if self._unheard:
-                return
-        self.channel.close()
-
-    def _hear(self, state: grpc.ChannelConnectivity) -> None:
-        over = state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}
-        with self._lock:
-            self._unheard = False
-            closed = self._closed
-            if over:
-                self._subscribed = False
-        if closed:
-            self.channel.close()
-            return
-        rules.report(self._node, state)
-        idle = state is grpc.ChannelConnectivity.IDLE and not self._told_to_connect
-        if over or idle:
-            self.channel.unsubscribe(self._hear)
-        if idle:
-            self._told_to_connect = True
-            self.channel.subscribe(self._hear, try_to_connect=True)
+from discovery.grpc._methods import Method
+from discovery.grpc._replay import Replay
+from discovery.model import Endpoint, Outcome
+from discovery.node import Lease
+from discovery.retries import Ran
 
 
 class _Multicallable:
-    def __init__(self, balancer: Balancer, method: rules.Method) -> None:
-        self._balancer = balancer
-        self._method = method
+    """One method of a stub on the whole channel.
 
-    def _lease(self, arguments: rules.Arguments) -> tuple[Lease, rules.Arguments]:
-        """A lease, and the arguments with what it has left of the timeout."""
+    sends_many  its request is an iterator, which stubs may give as `request_iterator`
+    """
+
+    sends_many = False
+
+    def __init__(self, balancer: Balancer, method: Method) -> None:
+        self.balancer = balancer
+        self.method = method
+        self._count = balancer.retry_budget.request
+
+    def at_hand(self, failed: Collection[Endpoint], *, waits: bool) -> Lease | None:
+        """A lease, if there is one without waiting; raises as grpc's own channel does."""
         try:
-            lease = self._balancer.pick_nowait()
-            if lease is None:
-                began, timeout_s = time.monotonic(), arguments.timeout_s
-                lease = self._balancer.pick(timeout_s=timeout_s)
-                if timeout_s is not None:
-                    arguments = arguments.within(max(0.0, timeout_s - (time.monotonic() - began)))
-        except Closed as error:
-            # As grpc's own channel does.
-            raise ValueError(f"Cannot invoke RPC on closed channel! {error}") from None
+            return self.balancer.pick_nowait(None, failed, wait_for_ready=waits)
         except DiscoveryError as error:
-            raise PickError(error) from error
-        return lease, arguments
+            raise as_grpcs(error) from error
 
-    def _wait(self, how: str, arguments: rules.Arguments) -> Any:
-        """Make the call and wait for its end."""
-        lease, arguments = self._lease(arguments)
-        try:
-            call = getattr(lease.node.connection.bound(self._method), how)
-            reply = call(*arguments.positional, **arguments.named)
-        except grpc.RpcError as error:
-            self._ended(lease, error.code())
-            raise
-        except BaseException:
-            lease.done(Outcome.CANCELLED)
-            raise
-        lease.done()
-        return reply
-
-    def _begin(self, how: str, arguments: rules.Arguments) -> Any:
-        """Make the call and return while it runs."""
-        lease, arguments = self._lease(arguments)
-        try:
-            make = getattr(lease.node.connection.bound(self._method), how)
-            call = make(*arguments.positional, **arguments.named)
-        except BaseException:
-            lease.done(Outcome.CANCELLED)
-            raise
-        if not call.add_callback(lambda: self._ended(lease, call.code())):
-            self._ended(lease, call.code())
-        return call
-
-    @staticmethod
-    def _ended(lease: Lease, code: grpc.StatusCode) -> None:
-        lease.done(rules.outcome(code))
+    def ended(self, lease: Lease, code: grpc.StatusCode | None, details: str | None) -> None:
+        """The call on this lease is over."""
+        lease.done(outcome(code, details))
         if code is grpc.StatusCode.UNAVAILABLE and not lease.node.draining:
-            # The connection may be gone, or the application may just say so: its state tells.
-            lease.node.connection.await_ready()
+            lease.node.connection.lost(unreached=ran(lease.endpoint, code, details) is Ran.NO)
+
+    def _asked(self, timeout: float | None, wait_for_ready: bool | None) -> tuple[float | None, float | None, bool]:
+        """The timeout, the deadline and whether to wait for ready: of the caller and of the service config."""
+        self._count()
+        config = self.method.config
+        if config.timeout_s is not None:
+            timeout = config.timeout_s if timeout is None else min(timeout, config.timeout_s)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return timeout, deadline, config.wait_for_ready if wait_for_ready is None else wait_for_ready
+
+    def _awaited(self, failed: Collection[Endpoint], deadline: float | None, *, waits: bool) -> Lease:
+        try:
+            return self.balancer.pick(None, failed, left_s(deadline), wait_for_ready=waits)
+        except DiscoveryError as error:
+            raise as_grpcs(error) from error
+
+
+def as_grpcs(error: DiscoveryError) -> Exception:
+    if isinstance(error, Closed):
+        return ValueError(f"Cannot invoke RPC on closed channel! {error}")
+    return PickError(error)
 
 
 class _AnswersOnce(_Multicallable):
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._wait("__call__", rules.Arguments(arguments, named))
+    def __call__(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+        *,
+        request_iterator: Any = None,
+    ) -> Any:
+        if request_iterator is not None:
+            request = request_iterator
+        return self._wait("__call__", request, timeout, wait_for_ready, metadata, credentials, compression)
 
-    def with_call(self, *arguments: Any, **named: Any) -> Any:
-        return self._wait("with_call", rules.Arguments(arguments, named))
+    def with_call(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+        *,
+        request_iterator: Any = None,
+    ) -> Any:
+        if request_iterator is not None:
+            request = request_iterator
+        return self._wait("with_call", request, timeout, wait_for_ready, metadata, credentials, compression)
 
-    def future(self, *arguments: Any, **named: Any) -> Any:
-        return self._begin("future", rules.Arguments(arguments, named))
+    def future(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+        *,
+        request_iterator: Any = None,
+    ) -> Any:
+        if request_iterator is not None:
+            request = request_iterator
+        _, deadline, waits = self._asked(timeout, wait_for_ready)
+        return FutureCall(self, request, deadline, (metadata, credentials, None, compression), waits=waits)
+
+    def _wait(self, how: str, request: Any, timeout: float | None, wait_for_ready: bool | None, *rest: Any) -> Any:
+        """Make the call and wait for its end, over several tries if need be."""
+        metadata, credentials, compression = rest
+        timeout, deadline, waits = self._asked(timeout, wait_for_ready)
+        attempts: Attempts | None = None
+        replay = Replay(request) if self.sends_many else None
+        while True:
+            failed = attempts.failed if attempts else ()
+            lease = self.at_hand(failed, waits=waits)
+            if lease is None:
+                lease = self._awaited(failed, deadline, waits=waits)
+                timeout = left_s(deadline)
+            call = lease.node.connection[self.method]
+            if how == "with_call":
+                call = call.with_call
+            try:
+                reply = call(replay.begin() if replay else request, timeout, metadata, credentials, None, compression)
+            except grpc.RpcError as error:
+                # grpc's own errors are calls, too, which their type does not tell.
+                code, details = error.code(), error.details()
+                self.ended(lease, code, details)
+                attempts = attempts or Attempts(self.balancer, self.method.config, deadline, waits=waits)
+                delay_s = attempts.after(lease.endpoint, code, details)
+                if delay_s is None or (replay and not replay.complete):
+                    raise
+                time.sleep(delay_s)
+                timeout = left_s(deadline)
+            except BaseException:
+                lease.done(Outcome.CANCELLED)
+                raise
+            else:
+                lease.done()
+                return reply
 
 
 class _AnswersMany(_Multicallable):
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._begin("__call__", rules.Arguments(arguments, named))
+    def __call__(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+        *,
+        request_iterator: Any = None,
+    ) -> Any:
+        if request_iterator is not None:
+            request = request_iterator
+        _, deadline, waits = self._asked(timeout, wait_for_ready)
+        return StreamCall(self, request, deadline, (metadata, credentials, None, compression), waits=waits)
 
 
 class UnaryUnary(_AnswersOnce, grpc.UnaryUnaryMultiCallable):
@@ -181,12 +176,16 @@ class UnaryStream(_AnswersMany, grpc.UnaryStreamMultiCallable):
     """One request, a stream of replies."""
 
 
-class StreamUnary(_AnswersOnce, grpc.StreamUnaryMultiCallable):
+class StreamUnary(_AnswersOnce, grpc.StreamUnaryMultiCallable):  # type: ignore[misc] # either name will do
     """A stream of requests, one reply."""
 
+    sends_many = True
 
-class StreamStream(_AnswersMany, grpc.StreamStreamMultiCallable):
+
+class StreamStream(_AnswersMany, grpc.StreamStreamMultiCallable):  # type: ignore[misc] # either name will do
     """A stream each way."""
+
+    sends_many = True
 
 
 KINDS = {

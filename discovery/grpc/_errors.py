@@ -12,13 +12,13 @@ from discovery.errors import DiscoveryError
 from discovery.grpc import _rules as rules
 
 
-class PickError(grpc.RpcError, grpc.Call):
-    """A call that got no endpoint: as an error and as the ended call that it is, like grpc's own."""
+class EndedCall(grpc.RpcError, grpc.Call):
+    """A call that never began: as an error and as the ended call that it is, like grpc's own."""
 
-    def __init__(self, error: DiscoveryError) -> None:
-        super().__init__(str(error))
-        self._code = rules.status(error)
-        self._details = str(error)
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self._code = code
+        self._details = details
 
     def code(self) -> grpc.StatusCode:
         return self._code
@@ -43,6 +43,17 @@ class PickError(grpc.RpcError, grpc.Call):
 
     def add_callback(self, callback: Callable[[], None]) -> bool:  # noqa: ARG002 - it has ended: there is nothing to call back for
         return False
+
+
+class PickError(EndedCall):
+    """One that got no endpoint."""
+
+    def __init__(self, error: DiscoveryError) -> None:
+        super().__init__(rules.status(error), str(error))
+
+
+CANCELLED_DETAILS = "Locally cancelled by application!"
+CANCELLED = EndedCall(grpc.StatusCode.CANCELLED, CANCELLED_DETAILS)
 
 
 def aio_error(error: DiscoveryError) -> aio.AioRpcError:

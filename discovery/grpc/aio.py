@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,41 +10,86 @@ import grpc
 from grpc import aio
 
 from discovery.balancer import Balancer
-from discovery.grpc import _aio_calls as calls
+from discovery.balancing import Balancing
 from discovery.grpc import _rules as rules
-from discovery.model import Target
+from discovery.grpc._aio_calls import KINDS
+from discovery.grpc._aio_connector import Connector, refuse_after_fork
+from discovery.grpc._channel import Idempotent
+from discovery.grpc._methods import MakesCalls
+from discovery.grpc._service_config import Options, ServiceConfig
+from discovery.model import Endpoint, Target
 from discovery.policies import Policy
 from discovery.resolvers import Resolver
 from discovery.runtime import LoopEvent
 
-__all__ = ["insecure_channel"]
+__all__ = ["insecure_channel", "secure_channel"]
 
 
 def insecure_channel(
     target: str | Target | None = None,
-    options: rules.Options | None = None,
+    options: Options | None = None,
     compression: grpc.Compression | None = None,
     interceptors: Sequence[Any] | None = None,
     *,
     resolver: Resolver | None = None,
     policy: str | Policy = "least_request",
+    balancing: Balancing | None = None,
+    idempotent: Idempotent = (),
 ) -> aio.Channel:
     """A channel without TLS that balances every call; arguments and errors are those of the sync one.
 
-    interceptors  grpc's, run on the channel of the endpoint that was picked
+    interceptors  grpc's, run for each try, on the channel of the endpoint that was picked
 
-    It belongs to the event loop of its first call, as grpc's own belong to theirs.
+    It belongs to the event loop of its first call, as grpc's own belong to theirs: from another loop a call raises
+    RuntimeError. So does this function in a process forked from one that used asyncio channels.
     """
-    connector = calls.Connector(options, compression, interceptors)
-    return _Channel(Balancer(target, resolver=resolver, policy=policy, connector=connector), connector)
+    config = ServiceConfig(options, idempotent)
+
+    def make(endpoint: Endpoint, authority: str) -> aio.Channel:
+        own = rules.subchannel_options(config.options, authority)
+        return aio.insecure_channel(rules.subchannel_target(endpoint), own, compression, interceptors)
+
+    return _Channel(make, config, target, resolver=resolver, policy=policy, balancing=balancing)
 
 
-class _Channel(rules.MakesCalls, aio.Channel):
-    def __init__(self, balancer: Balancer, connector: calls.Connector) -> None:
-        super().__init__(calls.KINDS, balancer, connector)
-        connector.authority = next(iter(balancer.resolver.names), "")
-        self._balancer = balancer
-        self._connector = connector
+def secure_channel(
+    target: str | Target | None = None,
+    credentials: grpc.ChannelCredentials | None = None,
+    options: Options | None = None,
+    compression: grpc.Compression | None = None,
+    interceptors: Sequence[Any] | None = None,
+    *,
+    resolver: Resolver | None = None,
+    policy: str | Policy = "least_request",
+    balancing: Balancing | None = None,
+    idempotent: Idempotent = (),
+) -> aio.Channel:
+    """A channel with TLS; credentials and the name that is verified are those of the sync one."""
+    config = ServiceConfig(options, idempotent)
+    given = credentials or grpc.ssl_channel_credentials()
+
+    def make(endpoint: Endpoint, authority: str) -> aio.Channel:
+        own = rules.subchannel_options(config.options, authority, tls=True)
+        return aio.secure_channel(rules.subchannel_target(endpoint), given, own, compression, interceptors)
+
+    return _Channel(make, config, target, resolver=resolver, policy=policy, balancing=balancing)
+
+
+class _Channel(MakesCalls, aio.Channel):
+    """make  a channel to an endpoint, by its address and the authority"""
+
+    def __init__(
+        self,
+        make: Callable[[Endpoint, str], aio.Channel],
+        config: ServiceConfig,
+        target: str | Target | None,
+        **options: Any,
+    ) -> None:
+        refuse_after_fork()
+        self._connector = Connector(lambda endpoint: make(endpoint, self._authority))
+        self._balancer = Balancer(target, connector=self._connector, **options)
+        self._authority = next(iter(self._balancer.resolver.names), "")
+        super().__init__(KINDS, config, self._balancer, self._connector)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         if try_to_connect:

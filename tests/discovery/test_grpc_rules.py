@@ -6,6 +6,7 @@ import pytest
 from discovery import Endpoint, Outcome
 from discovery.balancer import EndpointState, State
 from discovery.grpc import _rules as rules
+from discovery.grpc._attempts import outcome
 
 READY = EndpointState(Endpoint("10.0.0.1", 80), ready=True, error=None, in_flight=0, failures=0)
 TRYING = EndpointState(Endpoint("10.0.0.2", 80), ready=False, error=None, in_flight=0, failures=0)
@@ -54,7 +55,10 @@ def test_the_state_of_the_channel(
 
 
 def test_only_what_speaks_against_the_endpoint_is_its_failure() -> None:
-    assert rules.outcome(grpc.StatusCode.OK) is Outcome.SUCCESS
-    assert rules.outcome(grpc.StatusCode.NOT_FOUND) is Outcome.SUCCESS
-    assert rules.outcome(grpc.StatusCode.CANCELLED) is Outcome.CANCELLED
-    assert rules.outcome(grpc.StatusCode.UNAVAILABLE) is Outcome.FAILURE
+    assert outcome(grpc.StatusCode.OK) is Outcome.SUCCESS
+    assert outcome(grpc.StatusCode.NOT_FOUND) is Outcome.SUCCESS
+    assert outcome(grpc.StatusCode.CANCELLED) is Outcome.CANCELLED
+    assert outcome(grpc.StatusCode.UNAVAILABLE) is Outcome.FAILURE
+    assert outcome(grpc.StatusCode.RESOURCE_EXHAUSTED) is Outcome.BUSY
+    assert outcome(grpc.StatusCode.INTERNAL) is Outcome.FAILURE
+    assert outcome(grpc.StatusCode.INTERNAL, "Exception serializing request!") is Outcome.SUCCESS

@@ -1,0 +1,100 @@
+"""Owns the endpoints' sync channels; an endpoint takes calls only once its channel is READY."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable
+
+import grpc
+
+from discovery import runtime
+from discovery.grpc import _rules as rules
+from discovery.grpc._methods import SubChannel
+from discovery.model import Endpoint
+from discovery.node import Node
+
+
+class Connector:
+    """make  a channel to an endpoint"""
+
+    def __init__(self, make: Callable[[Endpoint], grpc.Channel]) -> None:
+        self._make = make
+        self._closing: set[tuple[int, concurrent.futures.Future[None]]] = set()
+
+    def open(self, node: Node) -> bool:
+        node.connection = Connection(node, self._make(node.endpoint))
+        node.connection.await_ready(connect=True)
+        return False
+
+    def close(self, node: Node) -> None:
+        # Elsewhere, since this may be grpc's own thread that ends a call: it would wait for itself.
+        closing = (os.getpid(), runtime.submit(asyncio.to_thread(node.connection.close)))
+        self._closing.add(closing)
+        closing[1].add_done_callback(lambda _: self._closing.discard(closing))
+
+    def closed(self) -> None:
+        """Wait until all that was closed is; what a parent was closing when this process was forked is its own."""
+        concurrent.futures.wait([closing for process, closing in tuple(self._closing) if process == os.getpid()])
+
+
+class Connection(SubChannel):
+    """One endpoint's channel, subscribed to only until it is READY: a subscription costs a thread that polls."""
+
+    __slots__ = ("_closed", "_lock", "_node", "_subscribed", "_told_to_connect", "_unheard")
+
+    def __init__(self, node: Node, channel: grpc.Channel) -> None:
+        super().__init__(channel)
+        self._node = node
+        self._lock = threading.Lock()
+        self._subscribed = False
+        self._unheard = False
+        self._told_to_connect = False
+        self._closed = False
+
+    def lost(self, *, unreached: bool) -> None:
+        """A call said that the connection may be gone; its state tells. Where it was not even reached, it is."""
+        if unreached:
+            self._node.report(False, self._node.error)
+        self.await_ready()
+
+    def await_ready(self, *, connect: bool = False) -> None:
+        """Report the state until it is READY; later loss is learned from calls.
+
+        connect  the channel is new, so connect it. Otherwise it is told to only where it turns out to be idle, since
+                 grpc's polling thread fails if the channel is closed before it has followed such a request.
+        """
+        with self._lock:
+            if self._subscribed or self._closed:
+                return
+            self._subscribed = self._unheard = True
+            self._told_to_connect = connect
+        self.channel.subscribe(self._hear, try_to_connect=connect)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            # Then the first state that is heard closes it: the polling thread must have looked at it once.
+            if self._unheard:
+                return
+        self.channel.close()
+
+    def _hear(self, state: grpc.ChannelConnectivity) -> None:
+        over = state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}
+        with self._lock:
+            self._unheard = False
+            closed = self._closed
+            if over:
+                self._subscribed = False
+        if closed:
+            self.channel.close()
+            return
+        rules.report(self._node, state)
+        idle = state is grpc.ChannelConnectivity.IDLE and not self._told_to_connect
+        if over or idle:
+            self.channel.unsubscribe(self._hear)
+        if idle:
+            self._told_to_connect = True
+            self.channel.subscribe(self._hear, try_to_connect=True)
