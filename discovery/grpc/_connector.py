@@ -16,6 +16,9 @@ from discovery.grpc._methods import SubChannel
 from discovery.model import Endpoint
 from discovery.node import Node
 
+POLLED_S = 0.5
+"""By then grpc's thread has noticed that nobody is subscribed any more."""
+
 
 class Connector:
     """make  a channel to an endpoint"""
@@ -43,14 +46,13 @@ class Connector:
 class Connection(SubChannel):
     """One endpoint's channel, subscribed to only until it is READY: a subscription costs a thread that polls."""
 
-    __slots__ = ("_closed", "_lock", "_node", "_subscribed", "_told_to_connect", "_unheard")
+    __slots__ = ("_closed", "_lock", "_node", "_subscribed", "_told_to_connect")
 
     def __init__(self, node: Node, channel: grpc.Channel) -> None:
         super().__init__(channel)
         self._node = node
         self._lock = threading.Lock()
         self._subscribed = False
-        self._unheard = False
         self._told_to_connect = False
         self._closed = False
 
@@ -63,34 +65,34 @@ class Connection(SubChannel):
     def await_ready(self, *, connect: bool = False) -> None:
         """Report the state until it is READY; later loss is learned from calls.
 
-        connect  the channel is new, so connect it. Otherwise it is told to only where it turns out to be idle, since
-                 grpc's polling thread fails if the channel is closed before it has followed such a request.
+        connect  the channel is new, so connect it. Otherwise it is told to only where it turns out to be idle.
         """
         with self._lock:
             if self._subscribed or self._closed:
                 return
-            self._subscribed = self._unheard = True
+            self._subscribed = True
             self._told_to_connect = connect
         self.channel.subscribe(self._hear, try_to_connect=connect)
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            # Then the first state that is heard closes it: the polling thread must have looked at it once.
-            if self._unheard:
-                return
-        self.channel.close()
+            subscribed = self._subscribed
+        if not subscribed or self._node.leases:
+            self.channel.close()
+            return
+        # grpc's polling thread fails if it finds the channel closed; it looks up every 0.2 s, and ends without anybody
+        # to tell.
+        self.channel.unsubscribe(self._hear)
+        runtime.Clock().later(POLLED_S, self.channel.close)
 
     def _hear(self, state: grpc.ChannelConnectivity) -> None:
         over = state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}
         with self._lock:
-            self._unheard = False
-            closed = self._closed
+            if self._closed:
+                return
             if over:
                 self._subscribed = False
-        if closed:
-            self.channel.close()
-            return
         rules.report(self._node, state)
         idle = state is grpc.ChannelConnectivity.IDLE and not self._told_to_connect
         if over or idle:

@@ -105,9 +105,7 @@ def _retry_policy(policy: Mapping[str, Any]) -> RetryPolicy:
         attempts, multiplier = int(policy["maxAttempts"]), float(policy["backoffMultiplier"])
         names = [str(name).upper() for name in policy["retryableStatusCodes"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{_OPTION}: a retryPolicy has maxAttempts, backoffMultiplier and more (gRFC A6): {error}"
-        ) from None
+        raise ValueError(f"{_OPTION}: a retryPolicy needs maxAttempts, backoffMultiplier and codes: {error}") from None
     if attempts < 2 or multiplier <= 0 or not names:
         raise ValueError(f"{_OPTION}: a retryPolicy has at least 2 maxAttempts, a backoffMultiplier and status codes")
     if unknown := [name for name in names if name not in _CODES]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 import queue
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent import futures
 from typing import Any
 
@@ -16,123 +14,9 @@ import pytest
 from grpc import aio
 
 import discovery.grpc
-from discovery import Endpoint
 from discovery.testing import ManualResolver
 from protos import echo_pb2, echo_pb2_grpc
-
-Request = echo_pb2.EchoRequest
-
-
-class Echo(echo_pb2_grpc.EchoServicer):
-    """Answers with its name; "wait" answers when the test says so, "fail" not at all."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.go_on = threading.Event()
-        self.waiting = threading.Semaphore(0)
-
-    def reply(self, message: str, context: grpc.ServicerContext) -> echo_pb2.EchoReply:
-        if message == "wait":
-            self.waiting.release()
-            self.go_on.wait()
-        if message == "fail":
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the application says so")
-        return echo_pb2.EchoReply(message=message, pod=self.name)
-
-    def Echo(self, request: Any, context: Any) -> echo_pb2.EchoReply:  # noqa: N802
-        return self.reply(request.message, context)
-
-    def EchoServerStream(self, request: Any, context: Any) -> Iterator[echo_pb2.EchoReply]:  # noqa: N802
-        yield self.reply("first", context)
-        for _ in range(1, request.replies):
-            yield self.reply(request.message, context)
-
-    def EchoClientStream(self, request_iterator: Any, context: Any) -> echo_pb2.EchoReply:  # noqa: N802
-        return self.reply("+".join(request.message for request in request_iterator), context)
-
-    def EchoBidirectional(self, request_iterator: Any, context: Any) -> Iterator[echo_pb2.EchoReply]:  # noqa: N802
-        for request in request_iterator:
-            yield self.reply(request.message, context)
-
-
-class Pod:
-    """A running server."""
-
-    def __init__(self, name: str) -> None:
-        self.echo = Echo(name)
-        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
-        echo_pb2_grpc.add_EchoServicer_to_server(self.echo, self.server)
-        self.endpoint = Endpoint("127.0.0.1", self.server.add_insecure_port("127.0.0.1:0"), name)
-        self.server.start()
-
-    def stop(self) -> None:
-        self.echo.go_on.set()
-        self.server.stop(None).wait()
-
-
-@pytest.fixture
-def pods() -> Iterator[tuple[Pod, ...]]:
-    started = tuple(Pod(f"pod-{number}") for number in range(3))
-    yield started
-    for pod in started:
-        pod.stop()
-
-
-@pytest.fixture(params=["sync", "asyncio"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-class Client:
-    """A stub on a channel of either kind behind one asyncio face, so that each test is written once."""
-
-    def __init__(self, channel: Any) -> None:
-        self.channel = channel
-        self.stub: Any = echo_pb2_grpc.EchoStub(channel)
-        self.balancer = channel._balancer
-        self._is_aio = isinstance(channel, aio.Channel)
-
-    async def echo(self, message: str = "hi", timeout: float | None = 30.0, **options: Any) -> Any:
-        if self._is_aio:
-            return await self.stub.Echo(Request(message=message), timeout=timeout, **options)
-        call = self.stub.Echo.with_call(Request(message=message), timeout=timeout, **options)
-        return call[0]
-
-    async def stream(self, message: str = "hi", replies: int = 3) -> AsyncIterator[Any]:
-        call = self.stub.EchoServerStream(Request(message=message, replies=replies), timeout=30)
-        if self._is_aio:
-            async for reply in call:
-                yield reply
-        else:
-            for reply in call:
-                yield reply
-
-    async def pods(self, count: int) -> collections.Counter[str]:
-        return collections.Counter([(await self.echo()).pod for _ in range(count)])
-
-    async def ready(self, count: int) -> None:
-        """Wait until so many endpoints are ready."""
-        changed = threading.Event()
-        with self.balancer.listening(changed.set):
-            if self._is_aio:
-                self.channel.get_state(try_to_connect=True)
-            else:
-                self.balancer.start()
-            while sum(each.ready for each in self.balancer.snapshot().endpoints) != count:
-                await asyncio.to_thread(changed.wait)
-                changed.clear()
-
-
-@contextlib.asynccontextmanager
-async def client(kind: str, *pods: Pod, **options: Any) -> AsyncIterator[Client]:
-    if pods:
-        options["target"] = "static:///" + ",".join(pod.endpoint.address for pod in pods)
-    if kind == "sync":
-        with discovery.grpc.insecure_channel(**options) as channel:
-            yield Client(channel)
-    else:
-        async with discovery.grpc.aio.insecure_channel(**options) as channel:
-            yield Client(channel)
+from tests.discovery.grpc_pods import Client, Echo, Pod, Request, client
 
 
 async def test_every_call_is_balanced(kind: str, pods: tuple[Pod, ...]) -> None:
