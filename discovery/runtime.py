@@ -220,5 +220,11 @@ def _after_fork() -> None:
         thing.after_fork()
 
 
+def around_fork(before: Callable[[], None], after_in_parent: Callable[[], None]) -> None:
+    """Have these called in a process that forks, for what must not be at work at that moment."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=before, after_in_parent=after_in_parent)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable
 
 import grpc
 from grpc import aio
 
+from discovery.grpc import _fork as fork
 from discovery.grpc import _rules as rules
 from discovery.grpc._methods import SubChannel
 from discovery.model import Endpoint
 from discovery.node import Node
-
-_used_in: set[int] = set()
-"""The processes, this one or those it was forked from, in which there were asyncio channels."""
-
-
-def refuse_after_fork() -> None:
-    """Raise RuntimeError in the child of a process that used `grpc.aio`, where it would crash or hang."""
-    if _used_in - {os.getpid()}:
-        raise RuntimeError(
-            "this process was forked from one that had used grpc.aio, which does not work here any more: create "
-            "asyncio channels after the fork alone (in gunicorn's post_fork, say), or use the sync channel"
-        )
 
 
 class Connector:
@@ -42,12 +30,16 @@ class Connector:
         """The running loop is the one that the channels live on; raises RuntimeError if they live on another."""
         running = asyncio.get_running_loop()
         if self.loop is None:
-            refuse_after_fork()
-            _used_in.add(os.getpid())
+            fork.refuse_aio()
+            fork.living(self)
             self.loop = running
         elif self.loop is not running:
-            refuse_after_fork()
+            fork.refuse_aio()
             raise RuntimeError("this channel belongs to another event loop: create one for each loop")
+
+    @property
+    def lives(self) -> bool:
+        return bool(self._open_nodes or self._closing)
 
     def open(self, node: Node) -> bool:
         self._on_loop(self._open, node)

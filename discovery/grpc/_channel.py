@@ -10,6 +10,7 @@ import grpc
 
 from discovery.balancer import Balancer
 from discovery.balancing import Balancing
+from discovery.grpc import _fork as fork
 from discovery.grpc import _rules as rules
 from discovery.grpc._calls import KINDS
 from discovery.grpc._connectivity import Connectivity
@@ -98,6 +99,7 @@ class _Channel(MakesCalls, grpc.Channel):
         target: str | Target | None,
         **options: Any,
     ) -> None:
+        fork.refuse_sync()
         self._connector = Connector(lambda endpoint: make(endpoint, self._authority))
         self._balancer = Balancer(target, connector=self._connector, **options)
         self._authority = next(iter(self._balancer.resolver.names), "")

@@ -6,11 +6,13 @@ import asyncio
 import concurrent.futures
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import grpc
 
 from discovery import runtime
+from discovery.grpc import _fork as fork
 from discovery.grpc import _rules as rules
 from discovery.grpc._methods import SubChannel
 from discovery.model import Endpoint
@@ -28,6 +30,7 @@ class Connector:
         self._closing: set[tuple[int, concurrent.futures.Future[None]]] = set()
 
     def open(self, node: Node) -> bool:
+        fork.refuse_sync()
         node.connection = Connection(node, self._make(node.endpoint))
         node.connection.await_ready(connect=True)
         return False
@@ -46,15 +49,15 @@ class Connector:
 class Connection(SubChannel):
     """One endpoint's channel, subscribed to only until it is READY: a subscription costs a thread that polls."""
 
-    __slots__ = ("_closed", "_lock", "_node", "_subscribed", "_told_to_connect")
+    __slots__ = ("__weakref__", "_closed", "_left_at", "_lock", "_node", "_paused", "_subscribed", "_told_to_connect")
 
     def __init__(self, node: Node, channel: grpc.Channel) -> None:
         super().__init__(channel)
         self._node = node
         self._lock = threading.Lock()
-        self._subscribed = False
-        self._told_to_connect = False
-        self._closed = False
+        self._subscribed = self._paused = self._closed = self._told_to_connect = False
+        self._left_at = 0.0
+        fork.polled(self)
 
     def lost(self, *, unreached: bool) -> None:
         """A call said that the connection may be gone; its state tells. Where it was not even reached, it is."""
@@ -74,6 +77,19 @@ class Connection(SubChannel):
             self._told_to_connect = connect
         self.channel.subscribe(self._hear, try_to_connect=connect)
 
+    def pause(self) -> bool:
+        with self._lock:
+            self._paused, self._subscribed = self._subscribed, False
+            polled = self._paused or time.monotonic() - self._left_at < fork.QUIET_S
+        if self._paused:
+            self.channel.unsubscribe(self._hear)
+        return polled
+
+    def resume(self) -> None:
+        paused, self._paused = self._paused, False
+        if paused:
+            self.await_ready()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -89,10 +105,10 @@ class Connection(SubChannel):
     def _hear(self, state: grpc.ChannelConnectivity) -> None:
         over = state in {grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN}
         with self._lock:
-            if self._closed:
+            if self._closed or not self._subscribed:
                 return
             if over:
-                self._subscribed = False
+                self._subscribed, self._left_at = False, time.monotonic()
         rules.report(self._node, state)
         idle = state is grpc.ChannelConnectivity.IDLE and not self._told_to_connect
         if over or idle:

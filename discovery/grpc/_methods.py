@@ -36,6 +36,9 @@ class SubChannel(dict[Method, Any]):
         super().__init__()
         self.channel = channel
 
+    __hash__ = object.__hash__  # type: ignore[assignment] # one is itself alone, whatever was made on it
+    __eq__ = object.__eq__
+
     def __missing__(self, method: Method) -> Any:
         return self.setdefault(method, method.bind(self.channel))
 

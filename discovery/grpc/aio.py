@@ -11,9 +11,10 @@ from grpc import aio
 
 from discovery.balancer import Balancer
 from discovery.balancing import Balancing
+from discovery.grpc import _fork as fork
 from discovery.grpc import _rules as rules
 from discovery.grpc._aio_calls import KINDS
-from discovery.grpc._aio_connector import Connector, refuse_after_fork
+from discovery.grpc._aio_connector import Connector
 from discovery.grpc._channel import Idempotent
 from discovery.grpc._methods import MakesCalls
 from discovery.grpc._service_config import Options, ServiceConfig
@@ -85,7 +86,7 @@ class _Channel(MakesCalls, aio.Channel):
         target: str | Target | None,
         **options: Any,
     ) -> None:
-        refuse_after_fork()
+        fork.refuse_aio()
         self._connector = Connector(lambda endpoint: make(endpoint, self._authority))
         self._balancer = Balancer(target, connector=self._connector, **options)
         self._authority = next(iter(self._balancer.resolver.names), "")
