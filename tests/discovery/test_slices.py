@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from discovery.resolvers._slices import Slices
-from tests.discovery.recordings import after, expected, recorded
+from tests.discovery.recordings import Objects, after, expected, recorded
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,8 @@ from tests.discovery.recordings import after, expected, recorded
     ],
 )
 def test_after_each_recorded_event_the_set_is_what_the_slices_say(name: str, port: str) -> None:
-    slices, objects, sizes = Slices(), dict[str, Any](), set[int]()
+    slices, sizes = Slices(), set[int]()
+    objects: Objects = {}
     for kind, body in recorded(name):
         if kind == "list":
             slices = Slices.listed(body)
