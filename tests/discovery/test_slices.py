@@ -105,6 +105,25 @@ def test_a_condition_that_is_missing_or_null_counts_as_ready() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "counts"),
+    [
+        ({"serving": True, "terminating": True}, True),
+        ({"serving": None, "terminating": True}, True),
+        ({"terminating": True}, True),
+        ({"serving": False, "terminating": True}, False),
+        ({"serving": True, "terminating": False}, False),
+        ({"serving": True, "terminating": None}, False),
+        ({"serving": True}, False),
+    ],
+)
+def test_what_is_missing_or_null_counts_as_serving_and_as_not_terminating(
+    conditions: dict[str, bool | None], counts: bool
+) -> None:
+    slices = listed({"ports": [HTTP], "endpoints": [endpoint("10.0.0.1", ready=False, **conditions)]})
+    assert addresses(slices) == (["10.0.0.1:8081"] if counts else [])
+
+
 def test_a_port_is_chosen_slice_by_slice() -> None:
     slices = listed(
         {"ports": [HTTP, GRPC], "endpoints": [endpoint("10.0.0.1")]},
