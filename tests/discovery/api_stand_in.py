@@ -7,6 +7,7 @@ import contextlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,17 @@ from kubernetes.client import Configuration
 from discovery.resolvers._credentials import Access
 from discovery.resolvers._list_watch import slices_of
 
+CA = Path(__file__).parents[1] / "data" / "kubernetes" / "ca.crt"
+"""Some CA, as every kubeconfig names one. Without it the system's are read, hundreds, for each watch anew."""
+
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
+CHUNKED = OK[:-2] + b"transfer-encoding: chunked\r\n\r\n"
+"""As a watch is sent: an end without the empty chunk is a connection that broke."""
+
+
+def chunk(data: bytes = b"") -> bytes:
+    """A piece of what follows `CHUNKED`; the empty one ends it in good order."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def status(code: int, message: str, header: str = "x: y") -> bytes:
@@ -49,7 +60,7 @@ NOT_STREAMED = status(422, "sendInitialEvents is forbidden for watch unless the 
 
 
 class StandIn(ABC):
-    """Serves while it is needed, and records what it was asked.
+    """Serves while it is needed, and records what it was asked, and when on its loop's clock.
 
     streams_lists  asked for a streamed list it has one; otherwise it refuses, as older servers do, and records nothing
     """
@@ -58,6 +69,7 @@ class StandIn(ABC):
 
     def __init__(self) -> None:
         self.queries: list[dict[str, str]] = []
+        self.asked_s: list[float] = []
         self.headers: list[bytes] = []
         self._connected = 0
         self._left = asyncio.Event()
@@ -72,6 +84,7 @@ class StandIn(ABC):
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         configuration = Configuration()
         configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        configuration.ssl_ca_cert = str(CA)
         configuration.api_key["authorization"] = "Bearer secret"
         async with server:
             yield configuration
@@ -105,6 +118,7 @@ class StandIn(ABC):
                 return
             self.headers.append(head)
             self.queries.append(query)
+            self.asked_s.append(asyncio.get_running_loop().time())
             await self.answer(query, reader, writer)
         finally:
             writer.close()
@@ -115,17 +129,27 @@ class StandIn(ABC):
 
 
 class Script(StandIn):
-    """Gives its answers in order, one per request; after the last, an open stream without events."""
+    """Gives its answers in order, one per request; then it is `over`, and each answer an open stream without events.
 
-    def __init__(self, *answers: bytes, streams_lists: bool = False) -> None:
+    answers  each as a whole, or in pieces with pauses in seconds between them
+    """
+
+    def __init__(self, *answers: bytes | tuple[bytes | float, ...], streams_lists: bool = False) -> None:
         super().__init__()
         self.streams_lists = streams_lists
+        self.over = asyncio.Event()
         self._answers = list(answers)
 
     async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._answers:
-            writer.write(self._answers.pop(0))
-            await writer.drain()
+            answer = self._answers.pop(0)
+            for piece in (answer,) if isinstance(answer, bytes) else answer:
+                if isinstance(piece, bytes):
+                    writer.write(piece)
+                    await writer.drain()
+                else:
+                    await asyncio.sleep(piece)
         else:
+            self.over.set()
             writer.write(OK)
             await reader.read()

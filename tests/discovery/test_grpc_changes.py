@@ -113,7 +113,7 @@ async def test_a_thousand_shuffled_updates_under_load(kind: str, pods: tuple[Pod
 
 async def test_all_down_and_back_again(kind: str) -> None:
     started = [Pod(f"pod-{number}") for number in range(2)]
-    async with client(kind, *started) as under_test:
+    async with client(kind, *started, policy="round_robin") as under_test:
         await under_test.ready(2)
         for pod in started:
             pod.stop()

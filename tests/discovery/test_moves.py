@@ -1,9 +1,14 @@
-"""Endpoints that move between slices, on a clock of the test's own."""
+"""Endpoints that move between slices, on a clock of the test's own, and through a whole watch."""
 
 from typing import Any
 
+import pytest
+
 from discovery.resolvers._moves import Moves
 from discovery.resolvers._slices import Slices
+from tests.discovery.api_stand_in import CHUNKED, Script, chunk, event, item, listing
+from tests.discovery.published import HOLD_S, published
+from tests.discovery.skipped_time import without_waiting
 
 Hosts = dict[str, list[str]]
 
@@ -73,3 +78,42 @@ def test_a_new_port_of_an_address_is_not_a_move() -> None:
     moves.take(slices({"a": ["10.0.0.1"]}), 1.0)
     moves.take(slices({"a": ["10.0.0.1"]}, port=90), 2.0)
     assert [each.port for each in moves.slices(2.0).snapshot("http").endpoints] == [90]
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of an address that was in several slices, one is held")
+def test_an_address_that_leaves_two_slices_at_once_is_held_with_both_its_ports() -> None:
+    moves = Moves(hold_s=0.02)
+    both = {**slices({"a": ["10.0.0.1"]}).by_name, **slices({"b": ["10.0.0.1"]}, port=90).by_name}
+    moves.take(Slices("1", both), 1.0)
+    moves.take(slices({}), 2.0)
+    assert [each.port for each in moves.slices(2.0).snapshot("http").endpoints] == [80, 90]
+
+
+BOTH = listing(5, item(3, "10.0.0.1", "10.0.0.2"), item(4, name="echo-2"))
+LEFT = event("MODIFIED", item(6, "10.0.0.2"))
+CAME = event("MODIFIED", item(7, "10.0.0.1", name="echo-2"))
+
+
+@without_waiting
+async def test_through_a_whole_watch_a_move_within_the_hold_is_not_seen() -> None:
+    script = Script(BOTH, (CHUNKED, 1.0, chunk(LEFT), 0.019, chunk(CAME), 1.0, chunk()))
+    seen = await published(script, script.over)
+    assert seen.hosts() == [["10.0.0.1", "10.0.0.2"]]
+
+
+@without_waiting
+async def test_through_a_whole_watch_what_left_is_let_go_after_the_hold() -> None:
+    script = Script(BOTH, (CHUNKED, 1.0, chunk(LEFT), 0.021, chunk(CAME), 1.0, chunk()))
+    seen = await published(script, script.over)
+    assert seen.hosts() == [["10.0.0.1", "10.0.0.2"], ["10.0.0.2"], ["10.0.0.1", "10.0.0.2"]]
+    left, let_go, came = [at_s for at_s, _ in seen.sets[1:]]
+    assert let_go - left == pytest.approx(HOLD_S)
+    assert came > let_go
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="it stays until the next list")
+@without_waiting
+async def test_what_left_is_let_go_though_the_watch_fails_within_the_hold() -> None:
+    script = Script(BOTH, (CHUNKED, 1.0, chunk(LEFT), 0.01))
+    seen = await published(script, script.over)
+    assert seen.hosts() == [["10.0.0.1", "10.0.0.2"], ["10.0.0.2"]]

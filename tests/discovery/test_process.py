@@ -11,7 +11,7 @@ import pytest
 
 from discovery import Balancer
 from discovery.resolvers.kubernetes import KubernetesResolver
-from tests.discovery.test_replay import Replay
+from tests.discovery.replay import Replay
 
 FDS = Path("/proc/self/fd")
 
@@ -23,7 +23,7 @@ def held() -> tuple[int, int]:
 
 @pytest.mark.skipif(not FDS.is_dir(), reason="this system does not list the open files of a process in /proc")
 async def test_nothing_is_left_of_balancers_that_are_closed() -> None:
-    replay = Replay("zones", cut=False)
+    replay = Replay("zones")
     async with replay.serving() as configuration:
         with Balancer("static:///10.0.0.1:80") as first:
             first.pick().done()  # starts the thread that the process keeps
@@ -45,7 +45,7 @@ async def test_nothing_is_left_of_balancers_that_are_closed() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 async def test_a_child_of_a_parent_that_watches_watches_anew() -> None:
-    replay = Replay("zones", cut=False)
+    replay = Replay("zones")
     async with replay.serving() as configuration:
         resolver = KubernetesResolver("echo", "http", namespace="shop", config=configuration)
         async with Balancer(resolver=resolver) as balancer:

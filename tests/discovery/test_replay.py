@@ -1,87 +1,95 @@
-"""A recorded course of events through the whole watch: at full speed, and with the connection cut after every line."""
+"""Recorded courses of events through all of a watch, from the socket to what is published, on time that is skipped."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from typing import Any
+from bisect import bisect_right
+from typing import get_args
 
 import pytest
 
-from discovery.resolvers._credentials import Access
-from discovery.resolvers._list_watch import slices_of
-from discovery.resolvers.kubernetes import KubernetesResolver
-from tests.discovery.api_stand_in import OK, StandIn
-from tests.discovery.recordings import after, expected, recorded
+from discovery.model import Snapshot
+from tests.discovery.api_stand_in import OK, Script, item, listing
+from tests.discovery.published import HOLD_S, addresses, published
+from tests.discovery.recordings import Addresses, Objects, expected, hosts, played
+from tests.discovery.replay import Replay, Way
+from tests.discovery.skipped_time import without_waiting
+
+NAMES = [
+    "bookmarks",
+    "dual-stack",
+    "hand-made",
+    "lifecycle",
+    "many-slices",
+    "not-ready-published",
+    "rollout",
+    "streaming-list",
+    "zones",
+]
+"""All recordings but `expired`, which has neither a list nor slices."""
 
 
-class Replay(StandIn):
-    """Plays the first list of a recording and then its events, from whichever version the client asks for.
-
-    cut  close the stream after each event
-    """
-
-    def __init__(self, name: str, *, cut: bool) -> None:
-        super().__init__()
-        steps = list(recorded(name))
-        self._list = next(body for kind, body in steps if kind == "list")
-        self.events = [body for kind, body in steps if kind == "event" and body["type"] != "ERROR"]
-        versions = [event["object"]["metadata"]["resourceVersion"] for event in self.events]
-        self._next = {version: number + 1 for number, version in enumerate(versions)}
-        self._next[self._list["metadata"]["resourceVersion"]] = 0
-        self._cut = cut
-
-    def sets(self, port: str) -> list[set[tuple[str, int]]]:
-        """What the cluster's set was, from event to event."""
-        objects: dict[str, Any] = after({}, "list", self._list)
-        sets = [expected(objects, port)]
-        for event in self.events:
-            objects = after(objects, "event", event)
-            sets.append(expected(objects, port))
-        return sets
-
-    async def answer(self, query: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(OK)
-        if "watch" not in query:
-            writer.write(json.dumps(self._list).encode())
-            return
-        for event in self.events[self._next[query["resourceVersion"]] :]:
-            writer.write(json.dumps(event).encode() + b"\n")
-            await writer.drain()
-            if self._cut:
-                return
-        await reader.read()
+def may_be_published(found: Addresses, objects: Objects, lately: Addresses) -> bool:
+    """The rule: the set that the cluster has, or that set with something still in it that it had within the hold."""
+    there = hosts(objects)
+    held = {(host, port) for host, port in found if host not in there}
+    return held <= lately and found == expected({**objects, **kept(held)}, "http")
 
 
-@pytest.mark.parametrize("cut", [False, True], ids=["at full speed", "cut after every line"])
-@pytest.mark.parametrize("name", ["lifecycle", "rollout", "zones", "dual-stack", "not-ready-published", "hand-made"])
-async def test_every_set_is_one_that_the_cluster_had_and_the_last_is_the_last(name: str, cut: bool) -> None:
-    replay = Replay(name, cut=cut)
-    had = replay.sets("http")
-    changes = 1 + sum(event["type"] != "BOOKMARK" for event in replay.events)
-    async with (
-        replay.serving() as configuration,
-        contextlib.aclosing(slices_of(Access(configuration, "default"), "ns", "echo")) as watched,
-    ):
-        published = []
-        for _ in range(changes):
-            snapshot = (await anext(watched)).snapshot("http")
-            published.append({(each.host, each.port) for each in snapshot.endpoints})
-    assert published[-1] == had[-1]
-    remaining = iter(had)
-    assert all(any(each == known for known in remaining) for each in published)
-    assert len([query for query in replay.queries if "watch" not in query]) == 1
+def kept(held: Addresses) -> Objects:
+    """A slice for each of these, as if they had not left."""
+    return {
+        f"{host} {port}": {
+            "addressType": "IPv6" if ":" in host else "IPv4",
+            "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
+            "endpoints": [{"addresses": [host]}],
+        }
+        for host, port in held
+    }
 
 
+@pytest.mark.parametrize("way", get_args(Way))
+@pytest.mark.parametrize("name", NAMES)
+@without_waiting
+async def test_what_is_published_is_what_the_cluster_had_in_its_order(name: str, way: Way) -> None:
+    replay = Replay(name, way)
+    seen = await published(replay, replay.over)
+    told_s, had = replay.told_s, [expected(objects, "http") for objects in replay.states]
+    ends_s = [*told_s[1:], float("inf")]
+
+    def holds(snapshot: Snapshot, number: int, now_s: float) -> bool:
+        lately = [had[before] for before in range(number) if ends_s[before] > now_s - HOLD_S]
+        return may_be_published(addresses(snapshot), replay.states[number], set().union(*lately))
+
+    newest = 0
+    for at_s, snapshot in seen.sets:
+        number = replay.versions.index(snapshot.version)
+        assert number >= newest, "it goes back"
+        newest = number
+        assert told_s[number] <= at_s <= ends_s[number], "it is late"
+        assert holds(snapshot, number, at_s)
+    # What was told is there at once, and what left is gone after the hold, unless the watch has failed meanwhile.
+    settled_s = [] if seen.failures else [each_s + HOLD_S + 1e-6 for each_s in told_s]
+    for now_s in told_s + settled_s:
+        assert holds(seen.at(now_s), bisect_right(told_s, now_s) - 1, now_s)
+    assert addresses(seen.sets[-1][1]) == had[-1]
+    assert len([query for query in replay.queries if "watch" not in query]) == 1 + len(seen.failures)
+    assert bool(seen.failures) == (way == "broken within every line" and len(had) > 2)
+
+
+@without_waiting
+async def test_a_version_that_expired_as_it_was_recorded_is_answered_with_a_list() -> None:
+    ((_, _, error),) = (step for step in played("expired") if step[1] == "event")
+    ((_, _, listed),) = (step for step in played("bookmarks") if step[1] == "list")
+    script = Script(listing(1, item(1, "10.64.0.9")), OK + error.encode() + b"\n", OK + listed.encode())
+    seen = await published(script, script.over)
+    everybody = ["10.64.0.1", "10.64.0.2", "10.64.0.3"]
+    assert seen.hosts() == [["10.64.0.9"], [*everybody, "10.64.0.9"], everybody]
+    assert not seen.failures
+
+
+@without_waiting
 async def test_slices_of_dns_names_are_skipped_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    replay = Replay("hand-made", cut=False)
-    last = replay.sets("http")[-1]
-    async with replay.serving() as configuration:
-        resolver = KubernetesResolver("ext", "http", namespace="ns", config=configuration)
-        async with contextlib.aclosing(resolver.watch()) as watched:
-            async for snapshot in watched:
-                if {(each.host, each.port) for each in snapshot.endpoints} == last and caplog.records:
-                    break
+    replay = Replay("hand-made")
+    await published(replay, replay.over)
     (record,) = caplog.records
-    assert "slices of DNS names are skipped: " in record.getMessage()
+    assert "slices of DNS names are skipped: h-fqdn" in record.getMessage()

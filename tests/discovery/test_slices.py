@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from discovery.resolvers._slices import Slices
-from tests.discovery.recordings import after, expected, recorded
+from tests.discovery.recordings import Objects, after, expected, recorded
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,8 @@ from tests.discovery.recordings import after, expected, recorded
     ],
 )
 def test_after_each_recorded_event_the_set_is_what_the_slices_say(name: str, port: str) -> None:
-    slices, objects, sizes = Slices(), dict[str, Any](), set[int]()
+    slices, sizes = Slices(), set[int]()
+    objects: Objects = {}
     for kind, body in recorded(name):
         if kind == "list":
             slices = Slices.listed(body)
@@ -102,6 +103,25 @@ def test_a_condition_that_is_missing_or_null_counts_as_ready() -> None:
         "10.0.0.3",
         "10.0.0.5",
     ]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "counts"),
+    [
+        ({"serving": True, "terminating": True}, True),
+        ({"serving": None, "terminating": True}, True),
+        ({"terminating": True}, True),
+        ({"serving": False, "terminating": True}, False),
+        ({"serving": True, "terminating": False}, False),
+        ({"serving": True, "terminating": None}, False),
+        ({"serving": True}, False),
+    ],
+)
+def test_what_is_missing_or_null_counts_as_serving_and_as_not_terminating(
+    conditions: dict[str, bool | None], counts: bool
+) -> None:
+    slices = listed({"ports": [HTTP], "endpoints": [endpoint("10.0.0.1", ready=False, **conditions)]})
+    assert addresses(slices) == (["10.0.0.1:8081"] if counts else [])
 
 
 def test_a_port_is_chosen_slice_by_slice() -> None:
