@@ -31,6 +31,8 @@ LARGEST_PAGE = 256 * 2**20
 """Bytes: 500 full slices are a tenth of it."""
 STREAMED_SILENCE_S = 3.0
 """How long a streamed list may pause before a plain one is asked for. A server that has them sends it in one go."""
+ANY = "0"
+"""Any version: the server may answer from its cache."""
 _END_OF_LIST = "k8s.io/initial-events-end"
 
 _log = logging.getLogger("discovery")
@@ -56,13 +58,14 @@ class _NotStreamed(Exception):
 
 
 async def slices_of(
-    access: Access, namespace: str, service: str, *, read_timeout_s: float = 75.0
+    access: Access, namespace: str, service: str, *, since: str = ANY, read_timeout_s: float = 75.0
 ) -> AsyncGenerator[Slices, None]:
     """The Service's slices: all at first, then all again after each event, for ever. Raises `ApiError`, httpx's errors.
 
     A watch that the server closes is continued from the last version; one whose version has expired begins
     again with a list, whose result replaces the set in one step.
 
+    since           the version of the newest set that is known: nothing older is taken, of a server that lags behind
     read_timeout_s  how long the server may be silent before it counts as dead. Longer than the interval of its
                     bookmarks (60 s), which come on a healthy idle watch too.
     """
@@ -71,7 +74,7 @@ async def slices_of(
         base_url=access.url, verify=access.tls(), proxy=access.proxy, timeout=timeout, trust_env=False
     ) as client:
         api = _Api(client, access, namespace, service)
-        version = "0"  # any version: the server may answer from its cache
+        version = since
         slices = listed = Slices()
         while True:
             try:
@@ -118,7 +121,9 @@ class _Api:
 
     async def list(self, version: str) -> Slices:
         """All slices at `version` or newer, page by page."""
-        query = {"limit": PAGE, "resourceVersion": version} if version else {"limit": PAGE}
+        query = {"limit": PAGE, **({"resourceVersion": version} if version else {})}
+        if version not in {"", ANY}:
+            query["resourceVersionMatch"] = "NotOlderThan"  # with a limit it would be that version exactly
         items: list[Object] = []
         while True:
             try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from discovery.model import Snapshot, Target, port_number
 from discovery.resolvers import Resolver
 from discovery.resolvers._credentials import Credentials
-from discovery.resolvers._list_watch import ApiError, slices_of
+from discovery.resolvers._list_watch import ANY, ApiError, slices_of
 from discovery.resolvers._moves import Moves
 from discovery.resolvers._service_name import LABEL, ServiceName
 from discovery.resolvers._shared import shared
@@ -58,6 +58,7 @@ class KubernetesResolver(Resolver):
         self._port = str(port)
         self._config = config
         self._credentials = Credentials(config)
+        self._known = ANY
         self._hold_s = hold_s
         self._read_timeout_s = read_timeout_s
         self.names = self._name.names
@@ -85,6 +86,7 @@ class KubernetesResolver(Resolver):
             contextlib.aclosing(_settled(all_slices, Moves(self._hold_s))) as settled,
         ):
             async for slices in settled:
+                self._known = slices.version
                 yield slices.snapshot(self._port)
 
     async def _slices(self) -> AsyncIterator[Slices]:
@@ -92,7 +94,9 @@ class KubernetesResolver(Resolver):
         warned = accepted = False
         while True:
             namespace = self._name.namespace or access.namespace
-            watched = slices_of(access, namespace, self._name.service, read_timeout_s=self._read_timeout_s)
+            watched = slices_of(
+                access, namespace, self._name.service, since=self._known, read_timeout_s=self._read_timeout_s
+            )
             try:
                 async with contextlib.aclosing(watched):
                     async for slices in watched:
@@ -121,6 +125,10 @@ async def _settled(all_slices: AsyncGenerator[Slices, None], moves: Moves) -> As
         while True:
             await asyncio.wait({coming}, timeout=moves.left_s(clock()))
             if coming.done():
+                if coming.exception() is not None and (left_s := moves.left_s(clock())) is not None:
+                    # What left is let go all the same, since this set may be served for long.
+                    await asyncio.sleep(left_s)
+                    yield moves.slices(clock())
                 moves.take(coming.result(), clock())
                 coming = asyncio.ensure_future(anext(all_slices))
             yield moves.slices(clock())

@@ -80,7 +80,6 @@ def test_a_new_port_of_an_address_is_not_a_move() -> None:
     assert [each.port for each in moves.slices(2.0).snapshot("http").endpoints] == [90]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of an address that was in several slices, one is held")
 def test_an_address_that_leaves_two_slices_at_once_is_held_with_both_its_ports() -> None:
     moves = Moves(hold_s=0.02)
     both = {**slices({"a": ["10.0.0.1"]}).by_name, **slices({"b": ["10.0.0.1"]}, port=90).by_name}
@@ -111,7 +110,6 @@ async def test_through_a_whole_watch_what_left_is_let_go_after_the_hold() -> Non
     assert came > let_go
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="it stays until the next list")
 @without_waiting
 async def test_what_left_is_let_go_though_the_watch_fails_within_the_hold() -> None:
     script = Script(BOTH, (CHUNKED, 1.0, chunk(LEFT), 0.01))

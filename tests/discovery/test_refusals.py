@@ -125,7 +125,6 @@ class Lagging(StandIn):
                 writer.write(listing(6, item(6, "10.0.0.2")))
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="any version is taken")
 @without_waiting
 async def test_after_an_error_nothing_older_is_taken_than_what_is_known() -> None:
     server = Lagging()
