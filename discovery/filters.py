@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from discovery.model import Endpoint
 from discovery.node import Node
-from discovery.outliers import Outliers
+from discovery.outliers import Outliers, Phase
 
 T = TypeVar("T")
 
@@ -42,18 +42,19 @@ def subset(endpoints: Sequence[Endpoint], size: int, identity: str) -> Sequence[
     """
     if len(endpoints) <= size:
         return endpoints
-    chosen = set(heapq.nlargest(size, range(len(endpoints)), key=lambda at: _score(identity, endpoints[at].address)))
-    return [each for at, each in enumerate(endpoints) if at in chosen]
+    scores = [_score(identity, each.host, each.port) for each in endpoints]
+    chosen = sorted(heapq.nlargest(size, range(len(endpoints)), key=scores.__getitem__))
+    return [endpoints[at] for at in chosen]
 
 
 def ready(nodes: Iterable[Node]) -> tuple[Node, ...]:
     """Those whose adapter says that they can take requests."""
-    return tuple(node for node in nodes if node.ready)
+    return tuple([node for node in nodes if node.ready])
 
 
 def healthy(nodes: tuple[Node, ...], outliers: Outliers | None) -> tuple[Node, ...]:
     """Those that neither their outcomes nor an active check speak against; in a panic all of them."""
-    well = tuple(node for node in nodes if not node.sick and not node.health.ejected)
+    well = tuple([node for node in nodes if node.health.phase is _IN and not node.sick])
     if len(well) == len(nodes) or (outliers or _USUAL).in_panic(len(well), len(nodes)):
         return nodes
     return well
@@ -72,17 +73,20 @@ def near(healthy: tuple[Node, ...], known: Iterable[Node], zone: str, identity: 
     zones = {node.endpoint.zone for node in known} - {""}
     if zone not in zones:
         return healthy
-    ours = tuple(node for node in healthy if node.endpoint.zone == zone)
+    ours = tuple([node for node in healthy if node.endpoint.zone == zone])
     missing = -(-len(healthy) // len(zones)) - len(ours)
     if missing <= 0:
         return ours
     others = [node for node in healthy if node.endpoint.zone != zone]
-    return ours + tuple(heapq.nlargest(missing, others, key=lambda node: _score(identity, node.endpoint.address)))
+    return ours + tuple(
+        heapq.nlargest(missing, others, key=lambda node: _score(identity, node.endpoint.host, node.endpoint.port))
+    )
 
 
 _USUAL = Outliers()
+_IN = Phase.IN
 
 
 @functools.lru_cache(maxsize=65_536)
-def _score(identity: str, address: str) -> bytes:
-    return hashlib.blake2b(f"{identity}\n{address}".encode(), digest_size=8).digest()
+def _score(identity: str, host: str, port: int) -> bytes:
+    return hashlib.blake2b(f"{identity}\n{host}\n{port}".encode(), digest_size=8).digest()

@@ -65,7 +65,6 @@ class Node:
         "attended",
         "connection",
         "consecutive",
-        "count_success",
         "draining",
         "endpoint",
         "error",
@@ -80,6 +79,7 @@ class Node:
         "ready",
         "sick",
         "since",
+        "succeeded",
     )
 
     def __init__(
@@ -103,7 +103,7 @@ class Node:
         self.connection: Any = None
         self._lock = threading.Lock()
         # One atomic step. To read it is to count, too, and is made up for.
-        self.count_success = itertools.count().__next__
+        self.succeeded = itertools.count()
         self._success_reads = 0
 
     @property
@@ -160,7 +160,7 @@ class Node:
     def successes(self) -> int:
         """Requests that ended in `Outcome.SUCCESS`."""
         with self._lock:
-            count = self.count_success() - self._success_reads
+            count = next(self.succeeded) - self._success_reads
             self._success_reads += 1
             return count
 
@@ -200,7 +200,7 @@ class Lease:
         except KeyError:
             return
         if outcome is _SUCCESS:
-            node.count_success()
+            next(node.succeeded)
             if not node.attended:
                 return
         node.end(outcome)

@@ -73,7 +73,7 @@ class Pool:
         self._leaving: set[Node] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._snapshot: Snapshot | None = None
-        self._offered: tuple[tuple[Node, Endpoint], ...] = ()
+        self._offered: tuple[Node, ...] = ()
         self._chosen: Picker | None = None
         self._picker: Picker | None = None
         # A forked child has another identity than its parent.
@@ -113,16 +113,19 @@ class Pool:
         with self._lock:
             if self.closed:
                 return
-            before = self._nodes
             since = None if self._snapshot is None else self.clock()
-            self._nodes = {
-                (each.host, each.port): self._node(each, before, since) for each in self._ours(snapshot.endpoints)
-            }
-            left = [node for address, node in before.items() if address not in self._nodes]
-            self._snapshot = snapshot
+            left, nodes = self._nodes.copy(), dict[tuple[str, int], Node]()
+            for endpoint in self._ours(snapshot.endpoints):
+                address = (endpoint.host, endpoint.port)
+                node = left.pop(address, None) or nodes.get(address) or self._joined(endpoint, since)
+                if node.endpoint is not endpoint and node.endpoint != endpoint:
+                    node.endpoint = endpoint
+                    self._chosen = None  # it may go by what has changed
+                nodes[address] = node
+            self._nodes, self._snapshot = nodes, snapshot
             self._publish()
             # Only now, so that a pick that finds its node draining finds a newer picker too.
-            self._drain(left)
+            self._drain(left.values())
 
     def fail(self, why: str) -> None:
         """The resolver failed. An earlier snapshot is served all the same."""
@@ -134,7 +137,7 @@ class Pool:
         """The resolver has failed for too long: what is known is no longer to be trusted, and its endpoints drain."""
         with self._lock:
             if not self.closed and self._snapshot is not None:
-                left, self._nodes = tuple(self._nodes.values()), {}
+                left, self._nodes = self._nodes.values(), {}
                 self._snapshot, self._offered = None, ()
                 self._offer(_Refusal(ResolutionFailed, why))
                 self._drain(left)
@@ -248,16 +251,13 @@ class Pool:
         endpoints = filters.hinted(endpoints, node, zone)
         return filters.subset(endpoints, self.balancing.subset, identity) if self.balancing.subset else endpoints
 
-    def _node(self, endpoint: Endpoint, before: dict[tuple[str, int], Node], since: float | None) -> Node:
-        node = before.get((endpoint.host, endpoint.port))
-        if node is None:
-            node = Node(endpoint, owner=self, since=since, limited=self.balancing.max_in_flight > 0)
-            # Only ever set: the adapter may have reported READY from another thread before `open` returns.
-            if self._connector is None or self._connector.open(node):
-                node.ready = True
-            if self.balancing.slow_start_s and since is not None:
-                self.clock.later(self.balancing.slow_start_s, self.changed)
-        node.endpoint = endpoint
+    def _joined(self, endpoint: Endpoint, since: float | None) -> Node:
+        node = Node(endpoint, owner=self, since=since, limited=self.balancing.max_in_flight > 0)
+        # Only ever set: the adapter may have reported READY from another thread before `open` returns.
+        if self._connector is None or self._connector.open(node):
+            node.ready = True
+        if self.balancing.slow_start_s and since is not None:
+            self.clock.later(self.balancing.slow_start_s, self.changed)
         return node
 
     def _publish(self) -> None:
@@ -265,7 +265,7 @@ class Pool:
         candidates = filters.healthy(reachable, self.balancing.outliers)
         if self.balancing.prefer_zone:
             candidates = filters.near(candidates, self._nodes.values(), *self._here[1:])
-        before, self._offered = self._offered, tuple((node, node.endpoint) for node in candidates)
+        before, self._offered = self._offered, candidates
         if candidates:
             # A rotation goes on where nothing changed for it, so that it stays exact.
             if self._chosen is None or self._offered != before:
@@ -304,7 +304,7 @@ class Pool:
 
     # What leaves
 
-    def _drain(self, left: Sequence[Node]) -> None:
+    def _drain(self, left: Collection[Node]) -> None:
         self._leaving.update(left)
         for node in left:
             node.drain()

@@ -40,5 +40,8 @@ class _TwoChoices(Picker):
         nodes = without(self._nodes, avoid) if avoid else self._nodes
         count = len(nodes)
         first = nodes[next(self._turn) % count]
+        load = len(first.leases) + first.penalty
+        if not load:
+            return first
         other = nodes[int(self._random() * count)]
-        return other if len(other.leases) + other.penalty < len(first.leases) + first.penalty else first
+        return other if len(other.leases) + other.penalty < load else first
