@@ -3,16 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help compare test soak check format proto lock clean
+.PHONY: help compare test test-cluster soak check format proto lock clean
 
 help:  ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 compare: $(READY)  ## Measure what each way of finding a server does; options: ARGS="--quick"
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 test: $(READY)  ## Run the test suite; options: ARGS="-k pool"
 	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+test-cluster: $(READY)  ## Run the tests of Kubernetes' rules and of the watch on the cluster of KUBECONFIG
+	DISCOVERY_CLUSTER=kubeconfig DISCOVERY_TESTS_OUTSIDE=1 $(BIN)/python -m pytest tests/cluster tests/lab/conformance $(ARGS)
 
 soak: $(READY)  ## Run the tests that take longer
 	$(BIN)/python -m pytest -m soak $(ARGS)

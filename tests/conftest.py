@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import pathlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -13,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
 from benchmarks.lab.surroundings import USERSPACE, WANTED, userspace_wanted
-from tests.inside import why_outside
+from tests.inside import why_no_cluster, why_outside
 
 T = TypeVar("T")
 
@@ -30,6 +31,24 @@ class Lab:
     def call(self, method: Callable[..., Awaitable[T]], *arguments: Any, **options: Any) -> T:
         """Run one of the cluster's coroutine methods on the cluster's loop: `lab.call(lab.cluster.join, pods)`."""
         return self.portal.call(functools.partial(method, *arguments, **options))
+
+
+_FOLDER = pathlib.Path(__file__).parent
+_FOR_ANY_CLUSTER = {_FOLDER / "cluster", _FOLDER / "lab" / "conformance"}
+
+
+class _Skipped(pytest.Directory):
+    """A folder that is skipped as one."""
+
+    def collect(self) -> NoReturn:
+        pytest.skip(str(why_no_cluster()), allow_module_level=True)
+
+
+def pytest_collect_directory(path: pathlib.Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Skip what needs a cluster that this run has not."""
+    if path in _FOR_ANY_CLUSTER and why_no_cluster():
+        return _Skipped.from_parent(parent, path=path)
+    return None
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,24 @@ def why_outside() -> str | None:
     return "a worker of pytest-xdist cannot enter a lab by itself" if "PYTEST_XDIST_WORKER" in os.environ else None
 
 
+def real_cluster() -> bool:
+    """Whether the tests that any cluster can run are to run on that of KUBECONFIG, and not on the lab."""
+    wanted = os.environ.get("DISCOVERY_CLUSTER", "lab")
+    if wanted not in {"lab", "kubeconfig"}:
+        raise pytest.UsageError(f"DISCOVERY_CLUSTER={wanted} is neither lab nor kubeconfig")
+    return wanted == "kubeconfig"
+
+
+def why_no_cluster() -> str | None:
+    """Why those tests have no cluster, in one line; None if they have one."""
+    if not real_cluster():
+        return None
+    command = "KUBECONFIG=... make test-cluster"
+    if os.environ.get("DISCOVERY_TESTS_OUTSIDE") != "1":
+        return f"a real cluster is out of reach from inside the lab: {command}"
+    return None if os.environ.get("KUBECONFIG") else f"KUBECONFIG names no cluster: {command}"
+
+
 def _enter() -> None:
     if INSIDE not in os.environ and not why_outside():
         sys.exit(launcher.enter([sys.executable, *sys.orig_argv[1:]]))

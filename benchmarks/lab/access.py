@@ -5,8 +5,10 @@ The authorisation of https://kubernetes.io/docs/reference/access-authn-authz/rba
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.authentication import (
@@ -30,23 +32,30 @@ _SERVICE_ACCOUNT = "system:serviceaccount:"
 
 
 class BearerTokens(AuthenticationBackend):
-    """Tells users by their token; a collection of tokens is one of the administrator's."""
+    """Tells users by their token; a collection of tokens is one of the administrator's.
 
-    def __init__(self, tokens: Mapping[str, str] | Collection[str]) -> None:
-        self._users = dict(tokens) if isinstance(tokens, Mapping) else dict.fromkeys(tokens, ADMIN)
+    clock  seconds, for tokens that end
+    """
 
-    def issue(self, user: str) -> str:
+    def __init__(
+        self, tokens: Mapping[str, str] | Collection[str], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        users = tokens if isinstance(tokens, Mapping) else dict.fromkeys(tokens, ADMIN)
+        self._users = {token: (user, math.inf) for token, user in users.items()}
+        self._clock = clock
+
+    def issue(self, user: str, lifetime_s: float) -> str:
         """A new token for a user."""
         token = secrets.token_urlsafe()
-        self._users[token] = user
+        self._users[token] = user, self._clock() + lifetime_s
         return token
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         if conn.url.path in _OPEN_PATHS:
             return None
         scheme, _space, token = conn.headers.get("authorization", "").partition(" ")
-        user = self._users.get(token.strip()) if scheme.lower() == "bearer" else None
-        if user is None:
+        user, until = self._users.get(token.strip(), ("", 0.0))
+        if scheme.lower() != "bearer" or not user or self._clock() >= until:
             raise AuthenticationError("Unauthorized")
         return AuthCredentials(), SimpleUser(user)
 

@@ -60,11 +60,11 @@ class ApiServer:
         self._tls = tls
         self._faults = Faults() if faults is None else faults
         self._faults.attach(self, store)
-        self._api = Api(store, bookmark_interval_s)
-        self._tokens = BearerTokens(tokens)
+        users = BearerTokens(tokens)
+        self._api = Api(store, bookmark_interval_s, users)
         self._app = Starlette(
             routes=[*self._api.routes(), *control.routes(self._faults)],
-            middleware=[Middleware(AuthenticationMiddleware, backend=self._tokens, on_error=_unauthenticated)],
+            middleware=[Middleware(AuthenticationMiddleware, backend=users, on_error=_unauthenticated)],
             exception_handlers={StoreError: _refused, HTTPException: _failed},
         )
 
@@ -93,10 +93,6 @@ class ApiServer:
         await server.up_or_over.wait()
         if not server.started:
             await self._servers.pop(server)
-
-    def issue_token(self, user: str) -> str:
-        """A bearer token for a user, say that of a service account (`access.service_account_user`)."""
-        return self._tokens.issue(user)
 
     def stop_listening(self) -> None:
         """Refuse new connections, and new requests on those that are open; what is being answered goes on."""

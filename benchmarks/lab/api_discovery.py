@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .kinds import KINDS, Kind
+from . import tokens
+from .kinds import KINDS, SERVICE_ACCOUNT, Kind
 
 _VERBS = ("create", "delete", "get", "list", "patch", "update", "watch")
 _VERSION = {
@@ -78,6 +79,9 @@ def _resources(api_version: str) -> dict[str, Any]:
         resources.append(
             {"name": kind.plural, **shared, "kind": kind.name, "verbs": _VERBS, "shortNames": kind.short_names}
         )
+        if kind == SERVICE_ACCOUNT:
+            token = {"singularName": "", "namespaced": True, **tokens.KIND, "verbs": ("create",)}
+            resources.append({"name": f"{kind.plural}/token", **token})
         for subresource in kind.subresources:
             scale = {"group": "autoscaling", "version": "v1"} if subresource == "scale" else {}
             resources.append(

@@ -1,7 +1,7 @@
 """The request handlers of the lab's API server, over a store.
 
-Every kind alike: get, list, watch, create, replace, patch, delete, by who has the right to; `status`, and the `scale`
-of Deployments. A status may also be written with its object. Behaviour follows
+Every kind alike: get, list, watch, create, replace, patch, delete, by who has the right to; `status`, the `scale` of
+Deployments and the `token` of ServiceAccounts. A status may also be written with its object. Behaviour follows
 https://kubernetes.io/docs/reference/using-api/api-concepts/ and what a real 1.36 server was seen to do.
 """
 
@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .access import Attempt, authorize
+from . import tokens
+from .access import Attempt, BearerTokens, authorize, service_account_user
 from .api_discovery import discovery_routes
 from .bodies import json_body, object_body, patch_body
 from .defaults import with_defaults
@@ -39,8 +40,9 @@ _Handler = Callable[[Kind, Request], Awaitable[Response]]
 class Api:
     """Answers the requests of one API server, and can end all its watches."""
 
-    def __init__(self, store: Store, bookmark_interval_s: float) -> None:
+    def __init__(self, store: Store, bookmark_interval_s: float, users: BearerTokens) -> None:
         self._store = store
+        self._users = users
         self._bookmark_interval_s = bookmark_interval_s
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
@@ -56,6 +58,8 @@ class Api:
                 (one, "PATCH", "patch", self._patch, ""),
                 (one, "DELETE", "delete", self._delete, ""),
             ]
+            if kind == SERVICE_ACCOUNT:
+                served.append((f"{one}/token", "POST", "create", self._create_token, "token"))
             handlers = (self._get, self._replace_status, self._patch_status)
             for subresource in kind.subresources:
                 if subresource == "scale":
@@ -155,6 +159,12 @@ class Api:
     async def _patch_status(self, kind: Kind, request: Request) -> Response:
         patched = await patch_body(request)
         return self._changed(kind, request, lambda current: _status_only(current, patched(current)))
+
+    async def _create_token(self, kind: Kind, request: Request) -> Response:
+        place, wanted = _place(request), await json_body(request)
+        account = self._store.get(kind, *place)
+        token = self._users.issue(service_account_user(*place), tokens.lifetime_s(wanted))
+        return JSONResponse(tokens.answer(account, wanted, token, datetime.now(UTC)), 201)
 
     async def _get_scale(self, kind: Kind, request: Request) -> Response:
         return JSONResponse(scale_of(self._store.get(kind, *_place(request))))

@@ -84,5 +84,5 @@ def serves_by_selector(service: Object) -> bool:
 
 
 def _zones(nodes: Iterable[Object]) -> dict[str, str]:
-    """The zones of those nodes that have one."""
-    return {key_of(node)[1]: labels_of(node)[ZONE_LABEL] for node in nodes if ZONE_LABEL in labels_of(node)}
+    """Of every node; "" where it has none."""
+    return {key_of(node)[1]: labels_of(node).get(ZONE_LABEL, "") for node in nodes}

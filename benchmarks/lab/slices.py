@@ -40,12 +40,14 @@ def plan_slices(
 ) -> Plan:
     """What to write so that the slices of `service` tell its pods.
 
-    `pods` may be those of any Service, `existing` are this Service's slices; `zones` maps node to zone.
+    `pods` may be those of any Service, `existing` are this Service's slices; `zones` maps node to zone, or to "".
+    A pod that is on none of these nodes is left out, unless the Service publishes addresses that are not ready.
     Endpoints stay in the slice and at the place where they are. New ones go to slices that change anyway,
     then to the fullest that has room for all, then to new slices. A Service always keeps one slice of each
     of its address families. What is written is annotated with `trigger_time`, when the change began.
     """
-    mine, old = tuple(pods), tuple(existing)
+    old = tuple(existing)
+    mine = tuple(pod for pod in pods if _publishes_all(service) or _node(pod) in zones)
     plans = [
         _plan_family(service, family, endpoints_by_ports(service, mine, zones, family), old, trigger_time)
         for family in service["spec"].get("ipFamilies") or ("IPv4",)
@@ -146,15 +148,14 @@ def _address(pod: Object, family: str) -> str | None:
 
 
 def _endpoint(service: Object, pod: Object, address: str, zones: Mapping[str, str]) -> dict[str, Any]:
-    metadata, status, node = pod["metadata"], pod["status"], (pod.get("spec") or {}).get("nodeName")
+    metadata, status, node = pod["metadata"], pod["status"], _node(pod)
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
     serving = conditions.get("Ready") == "True"
     terminating = "deletionTimestamp" in metadata
-    published = bool(service["spec"].get("publishNotReadyAddresses"))
     endpoint = {
         "addresses": [address],
         "conditions": {
-            "ready": published or (serving and not terminating),
+            "ready": _publishes_all(service) or (serving and not terminating),
             "serving": serving,
             "terminating": terminating,
         },
@@ -167,9 +168,17 @@ def _endpoint(service: Object, pod: Object, address: str, zones: Mapping[str, st
     }
     if node:
         endpoint["nodeName"] = node
-    if node and node in zones:
-        endpoint["zone"] = zones[node]
+    if zone := zones.get(node):
+        endpoint["zone"] = zone
     return endpoint
+
+
+def _node(pod: Object) -> str:
+    return str((pod.get("spec") or {}).get("nodeName") or "")
+
+
+def _publishes_all(service: Object) -> bool:
+    return bool(service["spec"].get("publishNotReadyAddresses"))
 
 
 def _pod_ports(service: Object, pod: Object) -> Ports:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,14 +53,62 @@ async def test_a_child_of_a_parent_that_watches_watches_anew() -> None:
         async with Balancer(resolver=resolver) as balancer:
             (await balancer.pick_async(timeout_s=30)).done()
             lists = len(_lists(replay))
-            child = os.fork()
-            if child == 0:
-                picked = balancer.pick(timeout_s=30)
-                os._exit(0 if picked.endpoint.host else 1)
-            status = await asyncio.to_thread(os.waitpid, child, 0)
-            assert os.waitstatus_to_exitcode(status[1]) == 0
+            assert await _ended(_forked(balancer)) == 0
             assert len(_lists(replay)) == lists + 1
             assert balancer.snapshot().source == "ok"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+async def test_children_forked_while_threads_pick_watch_anew_each() -> None:
+    replay = Replay("zones", cut=False)
+    async with replay.serving() as configuration:
+        resolver = KubernetesResolver("echo", "http", namespace="shop", config=configuration)
+        async with Balancer(resolver=resolver) as balancer:
+            (await balancer.pick_async()).done()
+            lists, over, picks = len(_lists(replay)), threading.Event(), threading.Semaphore(0)
+
+            def pick() -> None:
+                while not over.is_set():
+                    with balancer.pick():
+                        picks.release()
+
+            with ThreadPoolExecutor(4) as executor:
+                threads = [executor.submit(pick) for _ in range(4)]
+                await asyncio.to_thread(picks.acquire)
+                children = [_forked(balancer) for _ in range(8)]
+                ended = [await _ended(child) for child in children]
+                over.set()
+                for thread in threads:
+                    thread.result()
+            assert ended == [0] * 8
+            assert len(_lists(replay)) == lists + 8
+            assert (balancer.snapshot().source, _in_flight(balancer)) == ("ok", 0)
+
+
+def _forked(balancer: Balancer) -> int:
+    """A child that ends with 0 if its own pick is all that it knows to be in flight."""
+    child = os.fork()
+    if child == 0:
+        # One that hangs would have its parent wait for ever, whatever bounds the test.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(60)
+        status = 1
+        try:
+            with balancer.pick():
+                status = 0 if _in_flight(balancer) == 1 else 2
+        finally:
+            os._exit(status)
+    return child
+
+
+async def _ended(child: int) -> int:
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _in_flight(balancer: Balancer) -> int:
+    return sum(each.in_flight for each in balancer.snapshot().endpoints)
 
 
 def _lists(replay: Replay) -> list[dict[str, str]]:

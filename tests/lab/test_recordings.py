@@ -19,7 +19,7 @@ from benchmarks.lab.store import Store
 
 from .recordings import entries
 
-ZONES = {"node-a": "zone-a", "node-b": "zone-b"}
+ZONES = {"node-a": "zone-a", "node-b": "zone-b", "node-c": ""}
 GONE_AT = "2026-11-23T07:18:00Z"
 PORTS = [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "grpc", "port": 9080, "targetPort": 50051}]
 

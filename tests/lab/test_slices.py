@@ -20,7 +20,7 @@ from benchmarks.lab.triggers import TriggerTimes
 from .recordings import watched
 from .served import TOKEN, serving
 
-ZONES = {"node-a": "zone-a", "node-b": "zone-b"}
+ZONES = {"node-a": "zone-a", "node-b": "zone-b", "node-c": ""}
 PORTS = [{"name": "http", "port": 80, "targetPort": "web"}, {"name": "grpc", "port": 9080, "targetPort": 50051}]
 
 
@@ -334,6 +334,18 @@ def test_only_pods_of_the_service_that_can_serve_are_in() -> None:
     assert [endpoint.get("zone") for endpoint in one["endpoints"]] == ["zone-a", None]
 
 
+def test_a_pod_on_no_node_is_left_out_unless_unready_addresses_are_published() -> None:
+    lost, unscheduled = pod(1, node="node-x"), pod(2)
+    del unscheduled["spec"]["nodeName"]
+    pods = [pod(0), lost, unscheduled]
+
+    (careful,) = replan(Store(), pods)
+    (published,) = replan(Store(), pods, service(publishNotReadyAddresses=True))
+
+    assert pods_in(careful) == ["echo-0"]
+    assert pods_in(published) == ["echo-0", "echo-1", "echo-2"]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sets(st.integers(0, 249)) | st.builds(set, st.builds(range, st.integers(0, 250))), max_size=4))
 def test_whatever_comes_and_goes_every_pod_is_in_one_slice(courses: list[set[int]]) -> None:
@@ -373,6 +385,7 @@ async def test_a_new_service_has_an_empty_slice_at_once_and_loses_it_with_its_en
 
 async def test_pods_that_join_at_once_are_written_together() -> None:
     store = Store()
+    store.create(NODE, "", {"metadata": {"name": "node-a"}})
     async with controlled(store) as client:
         await client.create(SERVICE, "default", service())
         for number in range(10):
@@ -421,10 +434,11 @@ async def test_a_zone_that_a_node_gets_later_is_told() -> None:
     store = Store()
     store.create(SERVICE, "default", service())
     store.create(POD, "default", pod(0))
+    store.create(NODE, "", {"metadata": {"name": "node-a"}})
     async with controlled(store):
         changes = aiter(store.watch(ENDPOINT_SLICE, version=1))
         before = (await anext(changes)).object
-        store.create(NODE, "", {"metadata": {"name": "node-a", "labels": {"topology.kubernetes.io/zone": "zone-a"}}})
+        store.patch(NODE, "", "node-a", {"metadata": {"labels": {"topology.kubernetes.io/zone": "zone-a"}}})
         after = (await anext(changes)).object
 
     assert [one["endpoints"][0].get("zone") for one in (before, after)] == [None, "zone-a"]

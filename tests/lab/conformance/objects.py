@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .conftest import Target
+from tests.target import Target
 
 
 def endpoint_slice(name: str, mark: str, *addresses: str) -> dict[str, Any]:
@@ -28,10 +28,11 @@ def service(name: str, mark: str) -> dict[str, Any]:
 
 
 def deployment(name: str, mark: str) -> dict[str, Any]:
-    """Of no pods."""
+    """Of no pods, or of pods that no scheduler takes."""
     labels = {"test": mark}
     env = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
     container = {"name": "main", "image": "registry.k8s.io/pause:3.10", "env": env}
+    pods = {"schedulerName": "nobody", "containers": [container]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -39,7 +40,7 @@ def deployment(name: str, mark: str) -> dict[str, Any]:
         "spec": {
             "replicas": 0,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {"metadata": {"labels": labels}, "spec": pods},
         },
     }
 

@@ -2,35 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import kubernetes
 import pytest
 from kubernetes.client import ApiException
 
-from .conftest import Target
+from tests.target import Target
+
 from .objects import make_slices
 
 
 @pytest.fixture
 def account(target: Target, mark: str) -> Iterator[kubernetes.client.ApiClient]:
     """A client that is a service account without any rights yet."""
-    target.core.create_namespaced_service_account(target.namespace, {"metadata": {"name": mark}})
-    configuration = kubernetes.client.Configuration(host=target.client.configuration.host)
-    configuration.proxy = None
-    configuration.ssl_ca_cert = target.client.configuration.ssl_ca_cert
-    configuration.api_key = {"authorization": f"Bearer {target.token_of(mark)}"}
-    with kubernetes.client.ApiClient(configuration) as client:
+    with kubernetes.client.ApiClient(target.account(mark)) as client:
         yield client
-
-
-def grant(target: Target, mark: str, **rule: list[str]) -> None:
-    metadata = {"name": mark}
-    target.rbac.create_namespaced_role(target.namespace, {"metadata": metadata, "rules": [rule]})
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": mark}
-    subject = {"kind": "ServiceAccount", "name": mark, "namespace": target.namespace}
-    body = {"metadata": metadata, "roleRef": role, "subjects": [subject]}
-    target.rbac.create_namespaced_role_binding(target.namespace, body)
 
 
 def test_without_a_role_all_is_forbidden(target: Target, mark: str, account: kubernetes.client.ApiClient) -> None:
@@ -52,7 +40,7 @@ def test_without_a_role_all_is_forbidden(target: Target, mark: str, account: kub
 def test_a_role_gives_its_verbs_and_no_others(target: Target, mark: str, account: kubernetes.client.ApiClient) -> None:
     (name,) = make_slices(target, mark, 1)
     discovery: Any = kubernetes.client.DiscoveryV1Api(account)
-    grant(target, mark, apiGroups=["discovery.k8s.io"], resources=["endpointslices"], verbs=["list"])
+    target.grant(mark, apiGroups=["discovery.k8s.io"], resources=["endpointslices"], verbs=["list"])
 
     assert discovery.list_namespaced_endpoint_slice(target.namespace).items
     with pytest.raises(ApiException, match="cannot get resource"):
@@ -66,7 +54,7 @@ def test_a_role_gives_its_verbs_and_no_others(target: Target, mark: str, account
 def test_a_role_may_name_objects(target: Target, mark: str, account: kubernetes.client.ApiClient) -> None:
     first, second = make_slices(target, mark, 2)
     discovery: Any = kubernetes.client.DiscoveryV1Api(account)
-    grant(target, mark, apiGroups=["*"], resources=["endpointslices"], verbs=["*"], resourceNames=[first])
+    target.grant(mark, apiGroups=["*"], resources=["endpointslices"], verbs=["*"], resourceNames=[first])
 
     assert discovery.read_namespaced_endpoint_slice(first, target.namespace).metadata.name == first
     with pytest.raises(ApiException) as forbidden:
@@ -81,3 +69,19 @@ def test_a_wrong_token_is_nobody(target: Target, account: kubernetes.client.ApiC
         kubernetes.client.DiscoveryV1Api(account).list_namespaced_endpoint_slice(target.namespace)
 
     assert unauthorized.value.status == 401
+
+
+def test_a_token_lives_for_ten_minutes_at_least(target: Target, mark: str) -> None:
+    target.core.create_namespaced_service_account(target.namespace, {"metadata": {"name": mark}})
+
+    def asked_for(seconds: int) -> Any:
+        request = {"spec": {"expirationSeconds": seconds}}
+        return target.core.create_namespaced_service_account_token(mark, target.namespace, request)
+
+    given = asked_for(600)
+    assert (given.kind, given.api_version) == ("TokenRequest", "authentication.k8s.io/v1")
+    assert given.spec.expiration_seconds == 600
+    assert given.status.expiration_timestamp > datetime.now(UTC)
+    with pytest.raises(ApiException, match="may not specify a duration less than 10 minutes") as short:
+        asked_for(599)
+    assert short.value.status == 422

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Target
+from tests.target import Target
+
 from .objects import deployment, service
 
 _OLDEST = (1, 27)
@@ -33,7 +34,7 @@ def command(target: Target, tmp_path_factory: pytest.TempPathFactory) -> list[st
         pytest.skip(reason)
     assert program is not None
     cache = tmp_path_factory.mktemp("kubectl")
-    options = ["--kubeconfig", str(target.kubeconfig), "--namespace", target.namespace, "--cache-dir", str(cache)]
+    options = ["--kubeconfig", target.kubeconfig, "--namespace", target.namespace, "--cache-dir", str(cache)]
     return [program, *options]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiException
 
-from .conftest import Target
+from tests.target import Target
+
 from .objects import endpoint_slice, make_slices, service, watching
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiException
 
-from .conftest import Target
+from tests.target import Target
+
 from .objects import deployment, endpoint_slice, make_slices, service
 
 
