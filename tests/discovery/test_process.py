@@ -61,7 +61,7 @@ async def test_a_child_of_a_parent_that_watches_watches_anew() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 async def test_children_forked_while_threads_pick_watch_anew_each() -> None:
-    replay = Replay("zones", cut=False)
+    replay = Replay("zones")
     async with replay.serving() as configuration:
         resolver = KubernetesResolver("echo", "http", namespace="shop", config=configuration)
         async with Balancer(resolver=resolver) as balancer:
