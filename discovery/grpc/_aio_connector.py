@@ -11,20 +11,25 @@ from grpc import aio
 
 from discovery.grpc import _fork as fork
 from discovery.grpc import _rules as rules
+from discovery.grpc._health import watch
 from discovery.grpc._methods import SubChannel
 from discovery.model import Endpoint
 from discovery.node import Node
 
 
 class Connector:
-    """make  a channel to an endpoint"""
+    """make    a channel to an endpoint
+    health  the name to watch by `grpc.health.v1`; None watches nothing
+    """
 
-    def __init__(self, make: Callable[[Endpoint], aio.Channel]) -> None:
+    def __init__(self, make: Callable[[Endpoint], aio.Channel], health: str | None) -> None:
         self._make = make
+        self._health = health
         self.loop: asyncio.AbstractEventLoop | None = None
         self._open_nodes: set[Node] = set()
         self._connecting: dict[Node, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._watching: set[asyncio.Task[None]] = set()
 
     def bind_loop(self) -> None:
         """The running loop is the one that the channels live on; raises RuntimeError if they live on another."""
@@ -53,6 +58,9 @@ class Connector:
         for node in tuple(self._open_nodes):
             self._close(node, grace)
         await asyncio.gather(*self._closing)
+        for watching in tuple(self._watching):
+            watching.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
 
     def _on_loop(self, call: Callable[[Node], None], node: Node) -> None:
         if self.loop is not None:
@@ -76,6 +84,11 @@ class Connector:
             node.connection = SubChannel(self._make(node.endpoint))
             self._open_nodes.add(node)
             self.await_ready(node)
+            if self._health is not None:
+                watched = watch(node, node.connection.channel, self._health, lambda: node in self._open_nodes)
+                watching = asyncio.ensure_future(watched)
+                self._watching.add(watching)
+                watching.add_done_callback(self._watching.discard)
 
     def _close(self, node: Node, grace: float | None = None) -> None:
         if node in self._open_nodes:

@@ -100,7 +100,7 @@ class _Channel(MakesCalls, grpc.Channel):
         **options: Any,
     ) -> None:
         fork.refuse_sync()
-        self._connector = Connector(lambda endpoint: make(endpoint, self._authority))
+        self._connector = Connector(lambda endpoint: make(endpoint, self._authority), config.health)
         self._balancer = Balancer(target, connector=self._connector, **options)
         self._authority = next(iter(self._balancer.resolver.names), "")
         self._connectivity = Connectivity(self._balancer)

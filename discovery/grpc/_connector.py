@@ -14,6 +14,7 @@ import grpc
 from discovery import runtime
 from discovery.grpc import _fork as fork
 from discovery.grpc import _rules as rules
+from discovery.grpc._health import Checks
 from discovery.grpc._methods import SubChannel
 from discovery.model import Endpoint
 from discovery.node import Node
@@ -23,15 +24,18 @@ POLLED_S = 0.5
 
 
 class Connector:
-    """make  a channel to an endpoint"""
+    """make    a channel to an endpoint
+    health  the name to ask for by `grpc.health.v1`; None asks nothing
+    """
 
-    def __init__(self, make: Callable[[Endpoint], grpc.Channel]) -> None:
+    def __init__(self, make: Callable[[Endpoint], grpc.Channel], health: str | None) -> None:
         self._make = make
+        self._health = health
         self._closing: set[tuple[int, concurrent.futures.Future[None]]] = set()
 
     def open(self, node: Node) -> bool:
         fork.refuse_sync()
-        node.connection = Connection(node, self._make(node.endpoint))
+        node.connection = Connection(node, self._make(node.endpoint), self._health)
         node.connection.await_ready(connect=True)
         return False
 
@@ -49,13 +53,26 @@ class Connector:
 class Connection(SubChannel):
     """One endpoint's channel, subscribed to only until it is READY: a subscription costs a thread that polls."""
 
-    __slots__ = ("__weakref__", "_closed", "_left_at", "_lock", "_node", "_paused", "_subscribed", "_told_to_connect")
+    __slots__ = (
+        "__weakref__",
+        "_checks",
+        "_closed",
+        "_left_at",
+        "_lock",
+        "_node",
+        "_paused",
+        "_subscribed",
+        "_told_to_connect",
+        "_was_ready",
+    )
 
-    def __init__(self, node: Node, channel: grpc.Channel) -> None:
+    def __init__(self, node: Node, channel: grpc.Channel, health: str | None) -> None:
         super().__init__(channel)
+        self._checks = None if health is None else Checks(node, channel, health)
         self._node = node
         self._lock = threading.Lock()
         self._subscribed = self._paused = self._closed = self._told_to_connect = False
+        self._was_ready = False
         self._left_at = 0.0
         fork.polled(self)
 
@@ -94,6 +111,8 @@ class Connection(SubChannel):
         with self._lock:
             self._closed = True
             subscribed = self._subscribed
+        if self._checks is not None:
+            self._checks.close()
         if not subscribed or self._node.leases:
             self.channel.close()
             return
@@ -109,7 +128,11 @@ class Connection(SubChannel):
                 return
             if over:
                 self._subscribed, self._left_at = False, time.monotonic()
+        first = state is grpc.ChannelConnectivity.READY and not self._was_ready
+        self._was_ready |= first
         rules.report(self._node, state)
+        if first and self._checks is not None:
+            self._checks.ask()
         idle = state is grpc.ChannelConnectivity.IDLE and not self._told_to_connect
         if over or idle:
             self.channel.unsubscribe(self._hear)

@@ -87,7 +87,7 @@ class _Channel(MakesCalls, aio.Channel):
         **options: Any,
     ) -> None:
         fork.refuse_aio()
-        self._connector = Connector(lambda endpoint: make(endpoint, self._authority))
+        self._connector = Connector(lambda endpoint: make(endpoint, self._authority), config.health)
         self._balancer = Balancer(target, connector=self._connector, **options)
         self._authority = next(iter(self._balancer.resolver.names), "")
         super().__init__(KINDS, config, self._balancer, self._connector)

@@ -6,15 +6,16 @@ import asyncio
 import collections
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent import futures
 from typing import Any
 
 import grpc
 from grpc import aio
+from grpc_health.v1 import health_pb2_grpc
 
 import discovery.grpc
-from discovery import Endpoint
+from discovery import Endpoint, State
 from protos import echo_pb2, echo_pb2_grpc
 
 Request = echo_pb2.EchoRequest
@@ -67,11 +68,20 @@ class Pod:
     """
 
     def __init__(
-        self, name: str, *, port: int = 0, tls: grpc.ServerCredentials | None = None, options: tuple[Any, ...] = ()
+        self,
+        name: str,
+        *,
+        port: int = 0,
+        tls: grpc.ServerCredentials | None = None,
+        options: tuple[Any, ...] = (),
+        health: Any = None,
     ) -> None:
         self.echo = Echo(name)
+        self.health = health
         self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0), *options])
         echo_pb2_grpc.add_EchoServicer_to_server(self.echo, self.server)
+        if health is not None:
+            health_pb2_grpc.add_HealthServicer_to_server(health, self.server)
         address = f"127.0.0.1:{port}"
         bound = self.server.add_secure_port(address, tls) if tls else self.server.add_insecure_port(address)
         self.endpoint = Endpoint("127.0.0.1", bound, name)
@@ -111,13 +121,17 @@ class Client:
 
     async def ready(self, count: int) -> None:
         """Wait until so many endpoints are ready."""
+        await self.until(lambda state: sum(each.ready for each in state.endpoints) == count)
+
+    async def until(self, holds: Callable[[State], bool]) -> None:
+        """Wait until the balancer's state is as wished."""
         changed = threading.Event()
         with self.balancer.listening(changed.set):
             if self._is_aio:
                 self.channel.get_state(try_to_connect=True)
             else:
                 self.balancer.start()
-            while sum(each.ready for each in self.balancer.snapshot().endpoints) != count:
+            while not holds(self.balancer.snapshot()):
                 await asyncio.to_thread(changed.wait)
                 changed.clear()
 

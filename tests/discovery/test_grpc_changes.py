@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import grpc
 import pytest
 from grpc import aio
+from grpc_health.v1 import health, health_pb2
 
 import discovery.grpc
 from discovery import Balancing
+from discovery.grpc import _health
 from discovery.testing import ManualResolver
 from protos.echo_pb2_grpc import EchoStub
 from tests.discovery.grpc_pods import Client, Pod, Request, client
@@ -168,6 +171,34 @@ async def test_a_drain_has_an_end(kind: str, pods: tuple[Pod, ...]) -> None:
         with pytest.raises((grpc.RpcError, asyncio.CancelledError)):
             await waiting
         assert (await under_test.echo()).pod == "pod-1"
+
+
+@pytest.mark.parametrize("service", ["", "echo.v1.Echo"])
+async def test_a_server_that_says_it_is_not_well_takes_no_call(
+    kind: str, pods: tuple[Pod, ...], service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_health, "INTERVAL_S", 0.01)
+    sick, well = [Pod(name, port=0, health=health.HealthServicer()) for name in ("sick", "well")]
+    for pod in (sick, well):
+        assert pod.health is not None
+        pod.health.set(service, health_pb2.HealthCheckResponse.SERVING)
+    config = json.dumps({"healthCheckConfig": {"serviceName": service}})
+    try:
+        # The third pod has no health service, and counts as well.
+        async with client(
+            kind, sick, well, pods[0], options=[("grpc.service_config", config)], policy="round_robin"
+        ) as under_test:
+            await under_test.ready(3)
+            assert await under_test.pods(9) == {"sick": 3, "well": 3, "pod-0": 3}
+            sick.health.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)
+            await under_test.until(lambda state: any(each.sick for each in state.endpoints))
+            assert await under_test.pods(8) == {"well": 4, "pod-0": 4}
+            sick.health.set(service, health_pb2.HealthCheckResponse.SERVING)
+            await under_test.until(lambda state: not any(each.sick for each in state.endpoints))
+            assert (await under_test.pods(9))["sick"] == 3
+    finally:
+        sick.stop()
+        well.stop()
 
 
 def test_the_interceptors_of_a_sync_channel_see_each_call_once(pods: tuple[Pod, ...]) -> None:
