@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ class _Maker(Protocol):
     balancer: Balancer
     method: Method
 
-    def at_hand(self, failed: Any, *, waits: bool) -> Lease | None: ...
+    def at_hand(self, *, waits: bool) -> Lease | None: ...
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any: ...
 
@@ -36,32 +37,31 @@ class Call(aio.Call):
     and a further try, need one. A call that failed goes on when somebody asks what became of it.
     """
 
+    # Those that few calls need are the class's, until a call has its own.
+    _call: Any = None
+    _lease: Lease | None = None
+    _starting: asyncio.Task[None] | None = None
+    _error: aio.AioRpcError | None = None
+    _attempts: Attempts | None = None
+    _final = False
+
     def __init__(
-        self, maker: _Maker, request: Any, deadline: float | None, rest: tuple[Any, ...], *, waits: bool
+        self, maker: _Maker, request: Any, timeout_s: float | None, rest: tuple[Any, ...], waits: bool
     ) -> None:
         self._maker = maker
         self._request = request
-        self._deadline = deadline
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._rest = rest
         self._waits = waits
-        self._call: Any = None
-        self._lease: Lease | None = None
-        self._starting: asyncio.Task[None] | None = None
-        self._error: aio.AioRpcError | None = None
-        self._attempts: Attempts | None = None
-        self._final = False
-        lease = maker.at_hand((), waits=waits)
+        lease = maker.at_hand(waits=waits)
         if lease is not None:
-            self._begin(lease)
+            self._lease = lease
+            self._call = maker.begin(lease, self._sent(), timeout_s, rest)
         else:
             self._starting = asyncio.ensure_future(self._start(0.0))
             self._starting.add_done_callback(_heard)
 
     # The tries
-
-    def _begin(self, lease: Lease) -> None:
-        self._lease = lease
-        self._call = self._maker.begin(lease, self._sent(), left_s(self._deadline), self._rest)
 
     def _sent(self) -> Any:
         return self._request
@@ -81,7 +81,8 @@ class Call(aio.Call):
         except DiscoveryError as error:
             self._error = aio_error(error)
             return
-        self._begin(lease)
+        self._lease = lease
+        self._call = self._maker.begin(lease, self._sent(), left_s(self._deadline), self._rest)
 
     def _goes_on(self, failed: Any) -> bool:
         """Whether there is another try after this call of grpc's, which has ended; if so, it is under way."""
@@ -207,8 +208,7 @@ def at_once(asking: Coroutine[Any, Any, Any]) -> Any:
         asking.send(None)
     except StopIteration as answer:
         return answer.value
-    finally:
-        asking.close()
+    asking.close()
     return None
 
 

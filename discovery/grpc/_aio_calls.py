@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -16,7 +14,7 @@ from discovery.grpc import _aio_call as call
 from discovery.grpc._aio_connector import Connector
 from discovery.grpc._attempts import outcome, ran
 from discovery.grpc._methods import Method
-from discovery.model import Endpoint, Outcome
+from discovery.model import Outcome
 from discovery.node import Lease
 from discovery.retries import Ran
 
@@ -31,6 +29,7 @@ class _Multicallable:
         self.method = method
         self._connector = connector
         self._count = balancer.retry_budget.request
+        self._check_loop = connector.check_loop
 
     def __call__(
         self,
@@ -43,33 +42,37 @@ class _Multicallable:
         *,
         request_iterator: Any = None,
     ) -> Any:
-        self._connector.bind_loop()  # before the pick, which may be what starts to open connections
+        self._check_loop()  # before the pick, which may be what starts to open connections
         self._count()
         config = self.method.config
         if config.timeout_s is not None:
             timeout = config.timeout_s if timeout is None else min(timeout, config.timeout_s)
-        deadline = None if timeout is None else time.monotonic() + timeout
         return self._call(
             self,
             request if request_iterator is None else request_iterator,
-            deadline,
-            (metadata, credentials, compression),
-            waits=config.wait_for_ready if wait_for_ready is None else wait_for_ready,
+            timeout,
+            (metadata, credentials, None, compression),
+            config.wait_for_ready if wait_for_ready is None else wait_for_ready,
         )
 
-    def at_hand(self, failed: Collection[Endpoint], *, waits: bool) -> Lease | None:
+    def at_hand(self, *, waits: bool) -> Lease | None:
         """A lease, if there is one without waiting."""
         try:
-            return self.balancer.pick_nowait(None, failed, wait_for_ready=waits)
+            return self.balancer.pick_nowait(None, (), wait_for_ready=waits)
         except DiscoveryError:
             return None  # as grpc's own, a call fails when it is awaited, not when it is made
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any:
         """grpc's own call on the lease's endpoint, whose end is that of the lease."""
-        metadata, credentials, compression = rest
+        metadata, credentials, waits, compression = rest
         try:
             begun = lease.node.connection[self.method](
-                request, timeout=timeout_s, metadata=metadata, credentials=credentials, compression=compression
+                request,
+                timeout=timeout_s,
+                metadata=metadata,
+                credentials=credentials,
+                wait_for_ready=waits,
+                compression=compression,
             )
         except BaseException:
             lease.done(Outcome.CANCELLED)

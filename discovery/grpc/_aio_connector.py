@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 
 import grpc
@@ -26,20 +27,25 @@ class Connector:
         self._make = make
         self._health = health
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._open_nodes: set[Node] = set()
         self._connecting: dict[Node, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._watching: set[asyncio.Task[None]] = set()
 
-    def bind_loop(self) -> None:
-        """The running loop is the one that the channels live on; raises RuntimeError if they live on another."""
+    def check_loop(self) -> None:
+        """Bind the channel to the running loop; raises RuntimeError if it is bound to another.
+
+        For each call, so without `get_running_loop` where the thread tells enough: it is a system call in Python 3.11.
+        """
+        if threading.get_ident() == self._thread and not self.loop.is_closed():  # type: ignore[union-attr] # bound together
+            return
         running = asyncio.get_running_loop()
+        fork.refuse_aio()
         if self.loop is None:
-            fork.refuse_aio()
             fork.living(self)
-            self.loop = running
+            self.loop, self._thread = running, threading.get_ident()
         elif self.loop is not running:
-            fork.refuse_aio()
             raise RuntimeError("this channel belongs to another event loop: create one for each loop")
 
     @property

@@ -94,7 +94,7 @@ class _Channel(MakesCalls, aio.Channel):
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         if try_to_connect:
-            self._connector.bind_loop()
+            self._connector.check_loop()
             self._balancer.start()
         return rules.connectivity(self._balancer.snapshot())
 
