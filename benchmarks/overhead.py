@@ -102,13 +102,14 @@ def _run(given: argparse.Namespace, command: str) -> int:
                     console.print(table(comparison))
                     for verdict in verdicts:
                         console.print(line(verdict), soft_wrap=True)
-                    missed += [str(verdict) for verdict in verdicts if not verdict.met]
+                    missed += [f"missed: {verdict}" for verdict in verdicts if not verdict.met]
+                    missed += [f"failed: {each}" for each in comparison.failures()]
                     cells.append({**comparison.as_json(), "targets": [asdict(verdict) for verdict in verdicts]})
     if given.json:
         result = {"schema": SCHEMA, "started": started, "command": command, "load_average": load}
         given.json.write_text(json.dumps({**result, "environment": _environment(), "cells": cells}, indent=1) + "\n")
     for each in missed:
-        print(f"{MODULE}: missed: {each}", file=sys.stderr)
+        print(f"{MODULE}: {each}", file=sys.stderr)
     return 1 if missed else 0
 
 

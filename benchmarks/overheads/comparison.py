@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Literal, get_args
@@ -43,6 +43,12 @@ class Comparison:
     def errors(self, arm: str) -> int:
         """Calls that failed."""
         return sum(burst.errors for burst in self.bursts[arm])
+
+    def failures(self) -> Iterator[str]:
+        """A line for each arm of which calls failed: its numbers are of no use."""
+        for arm, bursts in self.bursts.items():
+            if errors := self.errors(arm):
+                yield f"{self.cell}: {errors} of {sum(burst.calls for burst in bursts)} calls of {arm}"
 
     def as_json(self) -> dict[str, Any]:
         """All there is, the ratios to the reference included."""

@@ -59,3 +59,11 @@ def test_what_is_compared_with_differs_between_targets() -> None:
 
     assert not judged[http_ways.OURS, "cpu_us"].met
     assert judged[http_ways.OURS_AIOHTTP, "cpu_us"].met
+
+
+def test_arms_whose_calls_failed_are_told() -> None:
+    failed = Burst(1000, 7, 1.0, 1.0, 100.0, 200.0)
+
+    (line,) = Comparison(CELLS["http"][0], {http_ways.ONE: rounds(100.0), http_ways.OURS: [failed, failed]}).failures()
+
+    assert "14 of 2000 calls of discovery" in line
