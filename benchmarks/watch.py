@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     """Check the options, measure everything; returns the exit status."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    if not Path("/proc/self/statm").exists():
+    if not Path("/proc/self/schedstat").exists():
         parser.error("it reads /proc: run it on Linux")
     if given.json and (trouble := _unwritable(given.json)):
         parser.error(f"argument --json: {trouble}; name a file that can be written")

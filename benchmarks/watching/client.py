@@ -33,7 +33,7 @@ HOLDS: dict[Way, Hold] = {"balancer": ours.hold, "official": official.hold}
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Follow the first Service. CPU counts from the set of version `first` to that of `last`."""
+    """Follow the first Service. What it takes counts from the set of version `first` to that of `last`."""
 
     way: Way
     first: int
@@ -42,9 +42,14 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How it went. `published_at` is time.monotonic() when each version was first published."""
+    """How it went.
+
+    waited_s      for a processor, ready to run: what others on the machine cost
+    published_at  time.monotonic() when each version was first published
+    """
 
     cpu_s: float
+    waited_s: float
     published_at: dict[int, float]
     ready: int | None
 
@@ -129,7 +134,7 @@ def _without_proxies() -> None:
 
 
 def _follow(job: Follower, api: Api, service: str, server: Connection) -> Followed:
-    cpu_s = {}
+    cpu_s, waited_s = {}, {}
     published_at: dict[int, float] = {}
     newest: int | None = None
 
@@ -137,13 +142,13 @@ def _follow(job: Follower, api: Api, service: str, server: Connection) -> Follow
         nonlocal newest
         published_at.setdefault(version, time.monotonic())
         if version in {job.first, job.last}:
-            cpu_s[version] = time.process_time()
+            cpu_s[version], waited_s[version] = time.process_time(), _waited_s()
             newest = ready
         server.send(version)
         return version >= job.last
 
     WAYS[job.way](api.configuration(), service, published)
-    return Followed(cpu_s[job.last] - cpu_s[job.first], published_at, newest)
+    return Followed(cpu_s[job.last] - cpu_s[job.first], waited_s[job.last] - waited_s[job.first], published_at, newest)
 
 
 def _hold(job: Holder, api: Api, service: str, server: Connection) -> Held:
@@ -196,6 +201,12 @@ def _idle(job: Idler, api: Api, server: Connection) -> Idled:
 
 def _rss_bytes() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _waited_s() -> float:
+    # The second field of https://docs.kernel.org/scheduler/sched-stats.html, nanoseconds.
+    files = Path("/proc/self/task").glob("*/schedstat")
+    return sum(int(file.read_text(encoding="ascii").split()[1]) for file in files) / 1e9
 
 
 def _threads() -> int:

@@ -107,7 +107,8 @@ def _latency(pair: Pair, extent: Extent, begin: Begin) -> Iterator[Latency]:
         report, played = pair.measure(course, Follower("balancer", LISTED, course.last))
         assert isinstance(report, Followed)
         ms = sorted((report.published_at[version] - at) * 1e3 for version, at in played.sent_at.items())
-        yield Latency(change, slices * FULL, len(ms), _percentile(ms, 0.5), _percentile(ms, 0.99), ms[-1])
+        waited_ms = report.waited_s / course.alone * 1e3
+        yield Latency(change, slices * FULL, len(ms), _percentile(ms, 0.5), _percentile(ms, 0.99), ms[-1], waited_ms)
 
 
 def _memory(pair: Pair, extent: Extent, begin: Begin) -> Iterator[Memory]:

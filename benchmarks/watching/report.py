@@ -12,9 +12,6 @@ from rich.text import Text
 from benchmarks.watching.client import Way
 from benchmarks.watching.result import Cpu, Idle, Latency, Memory, Result, Target
 
-BUSY = 0.5
-"""A load before the start with which latencies say more of others than of the client."""
-
 _WAYS: dict[Way, str] = {
     "resolver": "ours, the resolver",
     "balancer": "ours, with a balancer",
@@ -30,9 +27,6 @@ def report(result: Result, console: Console) -> None:
     for table in (_cpu(result.cpu), _latency(result.latency), _memory(result.memory), _idle(result.idle)):
         console.print()
         console.print(table)
-    if result.environment.load > BUSY:
-        busy = f"The machine was busy when this began (load {result.environment.load:.1f}): latencies may be others'."
-        console.print(busy, style="yellow", soft_wrap=True)
     for target in result.targets:
         console.print(verdict(target), soft_wrap=True)
 
@@ -65,9 +59,9 @@ def _cpu(cpu: Sequence[Cpu]) -> Table:
 
 def _latency(latency: Sequence[Latency]) -> Table:
     title = "From the wire to the listeners of our balancer"
-    table = _table(title, "change", "endpoints", "events", "p50\nms", "p99\nms", "max\nms")
+    table = _table(title, "change", "endpoints", "events", "p50\nms", "p99\nms", "max\nms", "no processor\nmean ms")
     for each in latency:
-        ms = (f"{number:.1f}" for number in (each.p50_ms, each.p99_ms, each.max_ms))
+        ms = (f"{number:.1f}" for number in (each.p50_ms, each.p99_ms, each.max_ms, each.waited_ms))
         table.add_row(each.change, f"{each.endpoints:,}", f"{each.events:,}", *ms)
     return table
 

@@ -52,7 +52,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """From just before the server's write to the listeners of our balancer."""
+    """From just before the server's write to the listeners of our balancer.
+
+    waited_ms  for how long, for each event, the client was ready to run while others had the processors, on average
+    """
 
     change: Change
     endpoints: int
@@ -60,6 +63,7 @@ class Latency:
     p50_ms: float
     p99_ms: float
     max_ms: float
+    waited_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where it ran: results from different ones must not be compared.
-
-    load  processes that wanted a processor when it began, the average of a minute; latencies need less than one
-    """
+    """Where it ran: results from different ones must not be compared."""
 
     python: str
     packages: dict[str, str]
     cpus: int
     kernel: str
-    load: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,6 @@ def environment() -> Environment:
         packages={name: metadata.version(name) for name in PACKAGES},
         cpus=len(os.sched_getaffinity(0)),
         kernel=platform.release(),
-        load=os.getloadavg()[0],
     )
 
 

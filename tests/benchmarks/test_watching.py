@@ -162,7 +162,7 @@ def test_targets_say_what_was_missed() -> None:
         cpu("resolver", 1000, 10),
         cpu("official", 1000, 79),
     ]
-    latency = [Latency("condition", 100, 10, 1.0, 4.9, 9.0), Latency("addition", 100, 10, 1.0, 5.0, 9.0)]
+    latency = [Latency("condition", 100, 10, 1.0, 4.9, 9.0, 0.0), Latency("addition", 100, 10, 1.0, 5.0, 9.0, 0.0)]
 
     met = {(each.name, each.met) for each in targets(measured, latency)}
 
