@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -22,13 +23,13 @@ class ClientError(Exception):
         self.detail = detail
 
 
-def context() -> ForkServerContext:
+def context(modules: Sequence[str] = (client.__name__,)) -> ForkServerContext:
     """Where client processes come from: a server, started here and now, that has imported all they need.
 
     It has no thread, loop or channel, so that forking it is safe; and the imports, half a second of CPU, are paid once.
     """
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([client.__name__])
+    made.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
     return made
 
