@@ -12,7 +12,7 @@ from discovery.policies import Picker, Policy, without
 
 
 class LeastRequest(Policy):
-    """Of the next in rotation and one at random, the one with fewer requests in flight; a tie goes to the first.
+    """Of the next in rotation and another at random, the one with fewer requests in flight; a tie goes to the first.
 
     An idle service is balanced exactly, as by round robin; a loaded one as by the power of two choices
     (Mitzenmacher 2001; the default of Finagle, Linkerd and Envoy), without a scan of all endpoints. Failures of late
@@ -39,9 +39,11 @@ class _TwoChoices(Picker):
     def pick(self, key: str | None, avoid: Collection[Endpoint]) -> Node:  # noqa: ARG002 - the key is for hashing policies
         nodes = without(self._nodes, avoid) if avoid else self._nodes
         count = len(nodes)
-        first = nodes[next(self._turn) % count]
+        turn = next(self._turn) % count
+        first = nodes[turn]
         load = len(first.leases) + first.penalty
         if not load:
             return first
-        other = nodes[int(self._random() * count)]
+        # One of those before it, counted from the end where there are none: never the same, unless it is the only one.
+        other = nodes[turn - 1 - int(self._random() * (count - 1))]
         return other if len(other.leases) + other.penalty < load else first

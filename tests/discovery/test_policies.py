@@ -1,6 +1,7 @@
 """Policies: exact where they promise it, on threads too."""
 
 import collections
+import itertools
 import random
 import threading
 from collections.abc import Sequence
@@ -52,9 +53,7 @@ def test_least_request_prefers_the_less_loaded_of_two() -> None:
     busy, idle = nodes(2)
     leases = [Lease().begin(busy) for _ in range(5)]
     picker = LeastRequest(random=random.Random(1).random).picker([busy, idle])
-    counted = picks(picker, 1_000)
-    # The busy one is taken when both choices fall on it: its turn in the rotation, and the random choice too.
-    assert 150 < counted[busy] < 350
+    assert picks(picker, 1_000) == {idle: 1_000}
     for lease in leases:
         lease.done()
     assert set(picks(picker, 1_000).values()) == {500}
@@ -64,6 +63,17 @@ def test_a_tie_goes_to_the_one_whose_turn_it_is() -> None:
     chosen = nodes(4)
     picker = LeastRequest(random=lambda: 0.0).picker(chosen)
     assert [picker.pick(None, ()) for _ in range(4)] == list(chosen)
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_least_request_compares_each_turn_with_any_of_the_others_and_never_with_itself(count: int) -> None:
+    *busy, idle = nodes(count)
+    leases = [Lease().begin(node) for node in busy]
+    throws = itertools.cycle((number + 0.5) / (count - 1) for number in range(count - 1))
+    picker = LeastRequest(random=lambda: next(throws)).picker([*busy, idle])
+    # Each turn meets each throw once.
+    counted = picks(picker, count * (count - 1))
+    assert counted == {idle: count - 1 + len(leases)} | {node: count - 2 for node in busy if count > 2}
 
 
 @pytest.mark.parametrize("policy", ["round_robin", "least_request"])
