@@ -69,10 +69,13 @@ def test_a_tie_goes_to_the_one_whose_turn_it_is() -> None:
 def test_least_request_compares_each_turn_with_any_of_the_others_and_never_with_itself(count: int) -> None:
     *busy, idle = nodes(count)
     leases = [Lease().begin(node) for node in busy]
-    throws = itertools.cycle((number + 0.5) / (count - 1) for number in range(count - 1))
+    others = count - 1
+    # One for the start, and then each throw once for each busy one's turn: the idle one takes its turn without.
+    throws = itertools.chain(
+        [0.0], (((turn + shift) % others + 0.5) / others for shift in range(others) for turn in range(others))
+    )
     picker = LeastRequest(random=lambda: next(throws)).picker([*busy, idle])
-    # Each turn meets each throw once.
-    counted = picks(picker, count * (count - 1))
+    counted = picks(picker, count * others)
     assert counted == {idle: count - 1 + len(leases)} | {node: count - 2 for node in busy if count > 2}
 
 
