@@ -16,6 +16,7 @@ from discovery.grpc._attempts import Attempts, left_s
 from discovery.grpc._errors import CANCELLED_DETAILS, aio_error
 from discovery.grpc._methods import Method
 from discovery.grpc._replay import AsyncReplay
+from discovery.model import Outcome
 from discovery.node import Lease
 
 _CANCELLED = aio.AioRpcError(grpc.StatusCode.CANCELLED, aio.Metadata(), aio.Metadata(), CANCELLED_DETAILS, None)
@@ -31,6 +32,10 @@ class _Maker(Protocol):
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any: ...
 
+    def end_with(self, lease: Lease, begun: Any) -> None: ...
+
+    def ended(self, lease: Lease, code: grpc.StatusCode, details: str | None) -> None: ...
+
 
 class Call(aio.Call):
     """Where an endpoint is at hand, grpc's call begins at once and no task is made: only waiting for an endpoint,
@@ -44,6 +49,9 @@ class Call(aio.Call):
     _error: aio.AioRpcError | None = None
     _attempts: Attempts | None = None
     _final = False
+    _watched = False
+    _ends_when_awaited = False
+    """Whoever awaits the reply ends the lease, which costs a third of a callback; few do anything else with a call."""
 
     def __init__(
         self, maker: _Maker, request: Any, timeout_s: float | None, rest: tuple[Any, ...], waits: bool
@@ -57,11 +65,19 @@ class Call(aio.Call):
         if lease is not None:
             self._lease = lease
             self._call = maker.begin(lease, self._sent(), timeout_s, rest)
+            if not self._ends_when_awaited:
+                self._watch()
         else:
             self._starting = asyncio.ensure_future(self._start(0.0))
             self._starting.add_done_callback(_heard)
 
     # The tries
+
+    def _watch(self) -> None:
+        """Have the end of grpc's call end the lease, whatever becomes of this one."""
+        if self._lease is not None and not self._watched:
+            self._watched = True
+            self._maker.end_with(self._lease, self._call)
 
     def _sent(self) -> Any:
         return self._request
@@ -83,6 +99,8 @@ class Call(aio.Call):
             return
         self._lease = lease
         self._call = self._maker.begin(lease, self._sent(), left_s(self._deadline), self._rest)
+        self._watched = False
+        self._watch()
 
     def _goes_on(self, failed: Any) -> bool:
         """Whether there is another try after this call of grpc's, which has ended; if so, it is under way."""
@@ -107,6 +125,7 @@ class Call(aio.Call):
 
     async def _begun(self) -> Any:
         """grpc's call of the present try; raises if there was no endpoint."""
+        self._watch()
         if self._starting is not None:
             await asyncio.shield(self._starting)
             if self._error is not None:
@@ -136,6 +155,7 @@ class Call(aio.Call):
         return bool(self._call is not None and self._call.cancelled())
 
     def done(self) -> bool:
+        self._watch()
         if self._starting is not None:
             if not self._starting.done():
                 return False
@@ -147,6 +167,7 @@ class Call(aio.Call):
         return left_s(self._deadline)
 
     def cancel(self) -> bool:
+        self._watch()
         if self._starting is not None and not self._starting.done():
             return self._starting.cancel()
         return bool(self._call is not None and self._call.cancel())
@@ -218,15 +239,28 @@ def _heard(starting: asyncio.Task[None]) -> None:
 
 
 class _OneReply(Call):
+    _ends_when_awaited = True
+
     def __await__(self) -> Generator[Any, None, Any]:
-        call = self._call
-        if self._starting is None:
+        call, lease = self._call, self._lease
+        if self._starting is None and lease is not None:
+            self._watched = True
             try:
-                return (yield from call.__await__())
-            except aio.AioRpcError:
+                reply = yield from call.__await__()
+            except aio.AioRpcError as error:
+                self._maker.ended(lease, error.code(), error.details())
                 if not self._goes_on(call):
                     raise
+            except BaseException:
+                lease.done(Outcome.CANCELLED)
+                raise
+            else:
+                lease.done()
+                return reply
         return (yield from self._reply().__await__())
+
+    def __del__(self) -> None:
+        self._watch()  # of a call that was never awaited, and may still run
 
     async def _reply(self) -> Any:
         try:

@@ -63,10 +63,10 @@ class _Multicallable:
             return None  # as grpc's own, a call fails when it is awaited, not when it is made
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any:
-        """grpc's own call on the lease's endpoint, whose end is that of the lease."""
+        """grpc's own call on the lease's endpoint."""
         metadata, credentials, waits, compression = rest
         try:
-            begun = lease.node.connection[self.method](
+            return lease.node.connection[self.method](
                 request,
                 timeout=timeout_s,
                 metadata=metadata,
@@ -77,18 +77,23 @@ class _Multicallable:
         except BaseException:
             lease.done(Outcome.CANCELLED)
             raise
-        begun.add_done_callback(partial(self._ended, lease))
-        return begun
 
-    def _ended(self, lease: Lease, ended: Any) -> None:
-        code = call.at_once(ended.code())
-        if code is grpc.StatusCode.OK:
-            lease.done()
-            return
-        details = call.at_once(ended.details())
+    def end_with(self, lease: Lease, begun: Any) -> None:
+        """The end of grpc's call is that of the lease."""
+        begun.add_done_callback(partial(self._ended, lease))
+
+    def ended(self, lease: Lease, code: grpc.StatusCode, details: str | None) -> None:
+        """grpc's call is over."""
         lease.done(outcome(code, details))
         if code is grpc.StatusCode.UNAVAILABLE and not lease.node.draining:
             self._connector.lost(lease.node, unreached=ran(lease.endpoint, code, details) is Ran.NO)
+
+    def _ended(self, lease: Lease, begun: Any) -> None:
+        code = call.at_once(begun.code())
+        if code is grpc.StatusCode.OK:
+            lease.done()
+        else:
+            self.ended(lease, code, call.at_once(begun.details()))
 
 
 class UnaryUnary(_Multicallable, aio.UnaryUnaryMultiCallable[Any, Any]):
