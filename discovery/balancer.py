@@ -227,6 +227,7 @@ class Balancer:
     def after_fork(self) -> None:
         """Begin anew in a forked child; called by the runtime."""
         self._pool.forget()
+        self.retry_budget.after_fork()
         self._inherited = (self._starting, self._watch)
         self._begin()
 
