@@ -96,6 +96,8 @@ class Balancer:
     connector  for adapters that own connections: see `discovery.pool.Connector`
     clock      a `discovery.pool.Clock`; a test may give a `FakeClock`
 
+    It is called `label` in errors: the target, or the resolver.
+
     Raises `InvalidTarget` for a target or policy that cannot be understood.
     """
 
@@ -112,7 +114,7 @@ class Balancer:
         if (target is None) == (resolver is None):
             raise TypeError("a Balancer takes either a target or a resolver")
         self.resolver = resolver or registry.resolver(target or "")
-        self._label = repr(resolver) if target is None else str(target)
+        self.label = repr(resolver) if target is None else str(target)
         self.balancing = balancing or Balancing()
         self.retry_budget = self.balancing.retry_budget or RetryBudget(clock=clock)
         policy = registry.policy(policy) if isinstance(policy, str) else policy
@@ -246,6 +248,7 @@ class Balancer:
     def after_fork(self) -> None:
         """Begin anew in a forked child; called by the runtime."""
         self._pool.forget()
+        self.retry_budget.after_fork()
         self._inherited = (self._starting, self._watch)
         self._begin()
 
@@ -292,7 +295,7 @@ class Balancer:
 
     def _told(self, error: DiscoveryError) -> DiscoveryError:
         """The error with what there is to know about the target."""
-        return type(error)(f"{self._label}: {error}; {self.snapshot()}")
+        return type(error)(f"{self.label}: {error}; {self.snapshot()}")
 
     def __del__(self) -> None:
         # One that is dropped unclosed must not be watched for until the process ends. The watch does not hold it.
@@ -316,4 +319,4 @@ class Balancer:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<Balancer {self._label}: {self.snapshot()}>"
+        return f"<Balancer {self.label}: {self.snapshot()}>"

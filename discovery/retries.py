@@ -58,6 +58,10 @@ class RetryBudget:
             self._spent.append(now)
             return True
 
+    def after_fork(self) -> None:
+        """In a forked child: whoever held the lock in the parent will not let go of it here."""
+        self._lock = threading.Lock()
+
     def _requests_in_window(self, now: float) -> float:
         # Requests are only counted; when they came is known as far as somebody has looked, and taken as even between.
         at, count = self._seen

@@ -5,7 +5,7 @@ httpx.AsyncClient(transport=AsyncTransport("kubernetes:///orders.shop:http"), ba
 """
 
 from discovery.http._asyncio import AsyncTransport
-from discovery.http._rules import NoEndpoints, Unresolved
+from discovery.http._rules import NoEndpoints, Overloaded, Unresolved, outcome
 from discovery.http._sync import Transport
 
-__all__ = ["AsyncTransport", "NoEndpoints", "Transport", "Unresolved"]
+__all__ = ["AsyncTransport", "NoEndpoints", "Overloaded", "Transport", "Unresolved", "outcome"]

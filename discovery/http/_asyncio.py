@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 
 from discovery.balancer import Balancer
+from discovery.balancing import Balancing
 from discovery.http import _rules as rules
-from discovery.model import Outcome, Target
-from discovery.node import Lease, Node
+from discovery.http._exchange import Exchange, Exchanges
+from discovery.model import Target
+from discovery.node import Node
 from discovery.policies import Policy
 from discovery.resolvers import Resolver
 
@@ -26,38 +28,46 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     It belongs to the event loop of its first request, as the connections do.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each stands alone, and all but the first have names
         self,
         target: str | Target | None = None,
         *,
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
+        balancing: Balancing | None = None,
         host: str | None = None,
         verify: ssl.SSLContext | bool = True,
         http2: bool = False,
         limits: httpx.Limits = rules.LIMITS,
         inner: Callable[[], httpx.AsyncBaseTransport] | None = None,
+        outcome: rules.Judge = rules.outcome,
     ) -> None:
         if inner is None:
             tls = rules.shared_tls(verify)
             inner = lambda: httpx.AsyncHTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
         self._connector = _Connector(inner)
-        self._balancer = Balancer(target, resolver=resolver, policy=policy, connector=self._connector)
-        self._host = rules.Host(self._balancer.resolver.names, host)
+        self._balancer = Balancer(
+            target, resolver=resolver, policy=policy, balancing=balancing, connector=self._connector
+        )
+        self._exchanges = Exchanges(self._balancer, host, outcome)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._host.check(request)
+        exchange = self._exchanges.begin(request)
         self._connector.loop = asyncio.get_running_loop()
-        with rules.told_to(request):
-            lease = await self._balancer.pick_async(timeout_s=rules.connect_timeout_s(request))
-        try:
-            transport: httpx.AsyncBaseTransport = lease.node.connection
-            response = await transport.handle_async_request(rules.addressed(request, lease.endpoint))
-        except BaseException as error:
-            lease.done(rules.outcome(error))
-            raise
-        response.stream = _Body(response.stream, lease)
-        return response
+        if not exchange.picked():
+            with exchange.waiting() as timeout_s:
+                exchange.hold(await self._balancer.pick_async(exchange.wishes.key, exchange.wishes.avoid, timeout_s))
+        while True:
+            try:
+                transport: httpx.AsyncBaseTransport = exchange.lease.node.connection
+                response = await transport.handle_async_request(exchange.addressed())
+                if exchange.accepts(response):
+                    response.stream = _Body(response.stream, exchange)
+                    return response
+                await response.aclose()
+            except BaseException as error:
+                if not exchange.goes_on(error):
+                    raise
 
     async def aclose(self) -> None:
         self._balancer.close()
@@ -74,7 +84,7 @@ class _Connector:
         self._closing: set[asyncio.Task[None]] = set()
 
     def open(self, node: Node) -> bool:
-        node.connection = self._inner()
+        node.connection = rules.checked(self._inner(), httpx.AsyncBaseTransport)
         return True
 
     def close(self, node: Node) -> None:
@@ -100,27 +110,25 @@ async def _close(transport: httpx.AsyncBaseTransport) -> None:
 
 
 class _Body(httpx.AsyncByteStream):
-    """A response body that ends its lease when it is read to the end, closed, or dropped."""
+    """A response body that ends its exchange when it is read to the end, closed, or dropped."""
 
-    def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, lease: Lease) -> None:
+    def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, exchange: Exchange) -> None:
         if not isinstance(stream, httpx.AsyncByteStream):
             raise TypeError(f"the inner transport answered with {type(stream).__name__}, which is not an async stream")
         self._stream = stream
-        self._lease = lease
+        self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._stream:
                 yield chunk
         except BaseException as error:
-            self._lease.done(rules.outcome(error))
+            self._exchange.broke(error)
             raise
+        self._exchange.ended()
 
     async def aclose(self) -> None:
         try:
             await self._stream.aclose()
         finally:
-            self._lease.done()
-
-    def __del__(self) -> None:
-        self._lease.done(Outcome.CANCELLED)
+            self._exchange.ended()

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 import httpx
 
 from discovery.balancer import Balancer
+from discovery.balancing import Balancing
 from discovery.http import _rules as rules
-from discovery.model import Outcome, Target
-from discovery.node import Lease, Node
+from discovery.http._exchange import Exchange, Exchanges
+from discovery.model import Target
+from discovery.node import Node
 from discovery.policies import Policy
 from discovery.resolvers import Resolver
 
@@ -20,50 +22,65 @@ class Transport(httpx.BaseTransport):
 
         httpx.Client(transport=Transport("kubernetes:///orders.shop:http"), base_url="http://orders.shop")
 
-    target    a string or a `Target`; alternatively
-    resolver  a `Resolver` of your own
-    policy    a name or a `Policy`
-    host      the host to serve, where it is not a DNS name of the target's Service
-    verify    as httpx's; the verified name is that of the URL, never the endpoint's address
-    http2     as httpx's
-    limits    connections per endpoint
-    inner     makes the transport of one endpoint, in place of `httpx.HTTPTransport` with the three above
+    target     a string or a `Target`; alternatively
+    resolver   a `Resolver` of your own
+    policy     a name or a `Policy`
+    balancing  what else can be said about balancing, the number of tries among it
+    host       the host to serve, where it is not a DNS name of the target's Service
+    verify     as httpx's; the verified name is that of the URL, never the endpoint's address
+    http2      as httpx's
+    limits     connections per endpoint; with `max_keepalive_connections=0` each request has one of its own
+    inner      makes the transport of one endpoint, in place of `httpx.HTTPTransport` with the three above
+    outcome    what the head of a response, or an error, says about its endpoint
 
-    Raises `InvalidTarget`. Requests raise httpx's errors: `discovery.http.NoEndpoints` (an `httpx.ConnectError`)
-    where there is no endpoint, `discovery.http.Unresolved` (an `httpx.ConnectTimeout`) where the target is not
-    resolved within the connect timeout, `httpx.UnsupportedProtocol` for another host.
+    Raises `InvalidTarget`. Requests raise httpx's errors, which name target, endpoint and state of the source, and of
+    ours: `discovery.http.NoEndpoints` (an `httpx.ConnectError`) where there is no endpoint, `discovery.http.Unresolved`
+    (an `httpx.ConnectTimeout`) where the target is not resolved within the connect timeout,
+    `discovery.http.Overloaded` (an `httpx.PoolTimeout`) where there is no room for one more, and
+    `httpx.UnsupportedProtocol` for another host.
+
+    What failed is tried again on another endpoint as far as `balancing.tries` and its retry budget go: what never left,
+    always; what may have been carried out, a 503 among it, if the method is idempotent and the body no stream.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each stands alone, and all but the first have names
         self,
         target: str | Target | None = None,
         *,
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
+        balancing: Balancing | None = None,
         host: str | None = None,
         verify: ssl.SSLContext | bool = True,
         http2: bool = False,
         limits: httpx.Limits = rules.LIMITS,
         inner: Callable[[], httpx.BaseTransport] | None = None,
+        outcome: rules.Judge = rules.outcome,
     ) -> None:
         if inner is None:
             tls = rules.shared_tls(verify)
             inner = lambda: httpx.HTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
-        self._balancer = Balancer(target, resolver=resolver, policy=policy, connector=_Connector(inner))
-        self._host = rules.Host(self._balancer.resolver.names, host)
+        self._balancer = Balancer(
+            target, resolver=resolver, policy=policy, balancing=balancing, connector=_Connector(inner)
+        )
+        self._exchanges = Exchanges(self._balancer, host, outcome)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._host.check(request)
-        with rules.told_to(request):
-            lease = self._balancer.pick(timeout_s=rules.connect_timeout_s(request))
-        try:
-            transport: httpx.BaseTransport = lease.node.connection
-            response = transport.handle_request(rules.addressed(request, lease.endpoint))
-        except BaseException as error:
-            lease.done(rules.outcome(error))
-            raise
-        response.stream = _Body(response.stream, lease)
-        return response
+        exchange = self._exchanges.begin(request)
+        if not exchange.picked():
+            with exchange.waiting() as timeout_s:
+                exchange.hold(self._balancer.pick(exchange.wishes.key, exchange.wishes.avoid, timeout_s))
+        while True:
+            try:
+                transport: httpx.BaseTransport = exchange.lease.node.connection
+                response = transport.handle_request(exchange.addressed())
+                if exchange.accepts(response):
+                    response.stream = _Body(response.stream, exchange)
+                    return response
+                response.close()
+            except BaseException as error:
+                if not exchange.goes_on(error):
+                    raise
 
     def close(self) -> None:
         self._balancer.close()
@@ -76,7 +93,7 @@ class _Connector:
         self._inner = inner
 
     def open(self, node: Node) -> bool:
-        node.connection = self._inner()
+        node.connection = rules.checked(self._inner(), httpx.BaseTransport)
         return True
 
     def close(self, node: Node) -> None:
@@ -84,26 +101,24 @@ class _Connector:
 
 
 class _Body(httpx.SyncByteStream):
-    """A response body that ends its lease when it is read to the end, closed, or dropped."""
+    """A response body that ends its exchange when it is read to the end, closed, or dropped."""
 
-    def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, lease: Lease) -> None:
+    def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, exchange: Exchange) -> None:
         if not isinstance(stream, httpx.SyncByteStream):
             raise TypeError(f"the inner transport answered with {type(stream).__name__}, which is not a sync stream")
         self._stream = stream
-        self._lease = lease
+        self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._stream
         except BaseException as error:
-            self._lease.done(rules.outcome(error))
+            self._exchange.broke(error)
             raise
+        self._exchange.ended()
 
     def close(self) -> None:
         try:
             self._stream.close()
         finally:
-            self._lease.done()
-
-    def __del__(self) -> None:
-        self._lease.done(Outcome.CANCELLED)
+            self._exchange.ended()

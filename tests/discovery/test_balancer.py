@@ -232,3 +232,18 @@ def test_a_forked_child_resolves_anew() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert balancer.snapshot().source == "ok"
         assert len(parents.node.leases) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_forked_in_the_middle_of_a_retry_may_retry_too() -> None:
+    with Balancer("static:///10.0.0.1:80") as balancer:
+        balancer.pick()
+        held = balancer.retry_budget._lock
+        held.acquire()
+        child = os.fork()
+        if child == 0:
+            free = not balancer.retry_budget._lock.locked()
+            os._exit(0 if free and balancer.retry_budget.spend() else 1)
+        held.release()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -11,7 +11,7 @@ import discovery.http
 from discovery import NoEndpoints, Unresolved
 from discovery.runtime import LoopEvent
 from discovery.testing import ManualResolver
-from tests.discovery.http_servers import Client, Server, servers
+from tests.discovery.http_servers import Client, Server, listed, servers
 
 
 @pytest.fixture(params=["sync", "asyncio"])
@@ -23,10 +23,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 def three() -> Iterator[tuple[Server, ...]]:
     with servers(3) as started:
         yield started
-
-
-def listed(pods: tuple[Server, ...]) -> str:
-    return "static:///" + ",".join(pod.endpoint.address for pod in pods)
 
 
 async def test_every_request_is_balanced_over_kept_connections(kind: str, three: tuple[Server, ...]) -> None:
@@ -114,16 +110,6 @@ async def test_an_endpoint_that_left_finishes_and_is_closed(kind: str, three: tu
             leaving.go_on.set()
             assert b"pod-0" in await client.read(response)
         await asyncio.to_thread(leaving.closed_connections.acquire)
-
-
-async def test_a_refused_connection_is_httpx_own_error(kind: str) -> None:
-    with servers(1) as (gone,):
-        target = listed((gone,))
-    async with Client(kind, target=target) as client:
-        with pytest.raises(httpx.ConnectError):
-            await client.get()
-        state = client.balancer.snapshot().endpoints[0]
-        assert (state.in_flight, state.failures) == (0, 1)
 
 
 async def test_without_endpoints_it_is_a_connect_error_that_says_why(kind: str) -> None:
