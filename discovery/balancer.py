@@ -120,6 +120,8 @@ class Balancer:
         policy = registry.policy(policy) if isinstance(policy, str) else policy
         self._pool = Pool(policy, clock=clock, balancing=self.balancing, connector=connector)
         self._clock = clock
+        self.at_hand = self._pool.pick
+        """As `pick_nowait`, but bare: for adapters, who ask the long way where it raises or has nothing."""
         self._begin()
 
     def _begin(self) -> None:

@@ -28,7 +28,8 @@ class _Maker(Protocol):
     balancer: Balancer
     method: Method
 
-    def at_hand(self, *, waits: bool) -> Lease | None: ...
+    @property
+    def at_hand(self) -> Callable[[], Lease | None]: ...
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any: ...
 
@@ -61,7 +62,10 @@ class Call(aio.Call):
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._rest = rest
         self._waits = waits
-        lease = maker.at_hand(waits=waits)
+        try:
+            lease = maker.at_hand()
+        except DiscoveryError:
+            lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
         if lease is not None:
             self._lease = lease
             self._call = maker.begin(lease, self._sent(), timeout_s, rest)

@@ -9,7 +9,6 @@ import grpc
 from grpc import aio
 
 from discovery.balancer import Balancer
-from discovery.errors import DiscoveryError
 from discovery.grpc import _aio_call as call
 from discovery.grpc._aio_connector import Connector
 from discovery.grpc._attempts import outcome, ran
@@ -28,6 +27,7 @@ class _Multicallable:
         self.balancer = balancer
         self.method = method
         self._connector = connector
+        self.at_hand = balancer.at_hand
         self._count = balancer.retry_budget.request
         self._check_loop = connector.check_loop
 
@@ -54,13 +54,6 @@ class _Multicallable:
             (metadata, credentials, None, compression),
             config.wait_for_ready if wait_for_ready is None else wait_for_ready,
         )
-
-    def at_hand(self, *, waits: bool) -> Lease | None:
-        """A lease, if there is one without waiting."""
-        try:
-            return self.balancer.pick_nowait(None, (), wait_for_ready=waits)
-        except DiscoveryError:
-            return None  # as grpc's own, a call fails when it is awaited, not when it is made
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any:
         """grpc's own call on the lease's endpoint."""

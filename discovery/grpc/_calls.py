@@ -31,6 +31,7 @@ class _Multicallable:
     def __init__(self, balancer: Balancer, method: Method) -> None:
         self.balancer = balancer
         self.method = method
+        self._pick = balancer.at_hand
         self._count = balancer.retry_budget.request
 
     def at_hand(self, failed: Collection[Endpoint], *, waits: bool) -> Lease | None:
@@ -123,7 +124,10 @@ class _AnswersOnce(_Multicallable):
         replay = Replay(request) if self.sends_many else None
         while True:
             failed = attempts.failed if attempts else ()
-            lease = self.at_hand(failed, waits=waits)
+            try:
+                lease = self._pick(None, failed)
+            except DiscoveryError:
+                lease = None  # the long way tells more
             if lease is None:
                 lease = self._awaited(failed, deadline, waits=waits)
                 timeout = left_s(deadline)
