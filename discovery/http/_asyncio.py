@@ -12,6 +12,7 @@ import httpx
 
 from discovery.balancer import Balancer
 from discovery.balancing import Balancing
+from discovery.checks import HttpCheck
 from discovery.http import _rules as rules
 from discovery.http._exchange import Exchange, Exchanges
 from discovery.model import Target
@@ -35,6 +36,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
         balancing: Balancing | None = None,
+        check: HttpCheck | None = None,
         host: str | None = None,
         verify: ssl.SSLContext | bool = True,
         http2: bool = False,
@@ -47,7 +49,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             inner = lambda: httpx.AsyncHTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
         self._connector = _Connector(inner)
         self._balancer = Balancer(
-            target, resolver=resolver, policy=policy, balancing=balancing, connector=self._connector
+            target, resolver=resolver, policy=policy, balancing=balancing, check=check, connector=self._connector
         )
         self._exchanges = Exchanges(self._balancer, host, outcome)
 

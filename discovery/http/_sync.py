@@ -9,6 +9,7 @@ import httpx
 
 from discovery.balancer import Balancer
 from discovery.balancing import Balancing
+from discovery.checks import HttpCheck
 from discovery.http import _rules as rules
 from discovery.http._exchange import Exchange, Exchanges
 from discovery.model import Target
@@ -26,6 +27,7 @@ class Transport(httpx.BaseTransport):
     resolver   a `Resolver` of your own
     policy     a name or a `Policy`
     balancing  what else can be said about balancing, the number of tries among it
+    check      an `HttpCheck`, where endpoints are to be asked whether they are well
     host       the host to serve, where it is not a DNS name of the target's Service
     verify     as httpx's; the verified name is that of the URL, never the endpoint's address
     http2      as httpx's
@@ -50,6 +52,7 @@ class Transport(httpx.BaseTransport):
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
         balancing: Balancing | None = None,
+        check: HttpCheck | None = None,
         host: str | None = None,
         verify: ssl.SSLContext | bool = True,
         http2: bool = False,
@@ -61,7 +64,7 @@ class Transport(httpx.BaseTransport):
             tls = rules.shared_tls(verify)
             inner = lambda: httpx.HTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
         self._balancer = Balancer(
-            target, resolver=resolver, policy=policy, balancing=balancing, connector=_Connector(inner)
+            target, resolver=resolver, policy=policy, balancing=balancing, check=check, connector=_Connector(inner)
         )
         self._exchanges = Exchanges(self._balancer, host, outcome)
 

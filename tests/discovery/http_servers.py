@@ -26,6 +26,7 @@ class Server(http.server.ThreadingHTTPServer):
     """Answers with its name, or as the path says; counts connections and requests.
 
     behave  what to do with a request in place of that, for as long as it is set
+    health  what `/healthz` answers: a status, or nothing until the caller gives up; not among the requests
     go_on   what waits for the test: a response to `/slow` after its first byte, one to `/hang` before its head
     """
 
@@ -39,6 +40,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.tls = tls
         self.connections = 0
         self.requests: list[dict[str, Any]] = []
+        self.health: Callable[[], int | None] = lambda: 200
+        self.checks: list[dict[str, str]] = []
+        self.checked = threading.Semaphore(0)
         self.behave: Callable[[Handler], None] | None = None
         self.go_on = threading.Event()
         self.waiting = threading.Semaphore(0)
@@ -89,6 +93,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
+        if self.path == "/healthz":
+            self._answer_check()
+            return
         self.seen = {"path": self.path, "host": self.headers["host"], "body": self._body().decode()}
         server.requests.append(self.seen)
         if server.behave is not None:
@@ -106,6 +113,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer()
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = do_GET  # noqa: N815 - the library's names for it
+
+    def _answer_check(self) -> None:
+        self.server.checks.append({name.lower(): value for name, value in self.headers.items()})
+        self.server.checked.release()
+        if (status := self.server.health()) is None:
+            self.rfile.read(1)
+        else:
+            self.answer(status, body=b"")
 
     def answer(self, status: int = 200, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> None:
         """Send a response; its body is who answers to what, if it is not given."""
