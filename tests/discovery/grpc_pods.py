@@ -122,6 +122,8 @@ class Client:
     async def ready(self, count: int) -> None:
         """Wait until so many endpoints are ready."""
         await self.until(lambda state: sum(each.ready for each in state.endpoints) == count)
+        # A node says that it is ready a moment before the pool picks it, and a rotation would begin anew then.
+        self.balancer._pool.changed()
 
     async def until(self, holds: Callable[[State], bool]) -> None:
         """Wait until the balancer's state is as wished."""
