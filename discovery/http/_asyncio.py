@@ -15,6 +15,7 @@ from discovery.balancing import Balancing
 from discovery.checks import HttpCheck
 from discovery.http import _rules as rules
 from discovery.http._exchange import Exchange, Exchanges
+from discovery.http._way import Way
 from discovery.model import Target
 from discovery.node import Node
 from discovery.policies import Policy
@@ -61,8 +62,8 @@ class AsyncTransport(httpx.AsyncBaseTransport):
                 exchange.hold(await self._balancer.pick_async(exchange.wishes.key, exchange.wishes.avoid, timeout_s))
         while True:
             try:
-                transport: httpx.AsyncBaseTransport = exchange.lease.node.connection
-                response = await transport.handle_async_request(exchange.addressed())
+                way: Way = exchange.lease.node.connection
+                response: httpx.Response = await way.transport.handle_async_request(exchange.addressed(way))
                 if exchange.accepts(response):
                     response.stream = _Body(response.stream, exchange)
                     return response
@@ -86,11 +87,11 @@ class _Connector:
         self._closing: set[asyncio.Task[None]] = set()
 
     def open(self, node: Node) -> bool:
-        node.connection = rules.checked(self._inner(), httpx.AsyncBaseTransport)
+        node.connection = Way(rules.checked(self._inner(), httpx.AsyncBaseTransport), node.endpoint)
         return True
 
     def close(self, node: Node) -> None:
-        self._left.append(node.connection)
+        self._left.append(node.connection.transport)
         if self.loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop may be closed, and its connections with it
                 self.loop.call_soon_threadsafe(self._begin_closing)

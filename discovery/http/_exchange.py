@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import httpx
 from discovery.balancer import Balancer
 from discovery.errors import DiscoveryError
 from discovery.http import _rules as rules
+from discovery.http._way import Way
 from discovery.model import Endpoint, Outcome
 from discovery.node import Lease
 from discovery.retries import Ran, Tries
@@ -155,21 +155,14 @@ class Exchange:
 
     # A try
 
-    def addressed(self) -> httpx.Request:
-        """The request as it goes to the endpoint; the caller's own is not changed, and `Host` stays the Service's."""
-        request, endpoint, url = self._request, self.lease.endpoint, self._request.url
-        extensions = dict(request.extensions)
+    def addressed(self, way: Way) -> httpx.Request:
+        """The request of the next try, with its limits; TLS is to verify the Service's name."""
+        url, extensions = self._request.url, dict(self._request.extensions)
         if timeout := extensions.get("timeout"):
             extensions["timeout"] = self._limits = self._shared_out(timeout)
         if url.scheme == "https":
             extensions.setdefault("sni_hostname", url.host)
-        address = _address(url.scheme, endpoint.host, endpoint.port, url.raw_path)
-        sent = httpx.Request(
-            request.method, address, headers=request.headers, stream=request.stream, extensions=extensions
-        )
-        if isinstance(request.stream, httpx.ByteStream):
-            sent.read()  # for transports that want the bytes
-        return sent
+        return way.request(self._request, extensions)
 
     def goes_on(self, error: BaseException) -> bool:
         """The try failed: whether there is another one, on a new lease. If not, the error is the caller's."""
@@ -293,9 +286,3 @@ class Exchange:
 
 
 _NO_TIME_S = 0.001  # as a socket's timeout, 0 would mean not to block
-
-
-@functools.lru_cache(maxsize=4096)
-def _address(scheme: str, host: str, port: int, raw_path: bytes) -> httpx.URL:
-    # To make one costs as much as all else that is done here; many are asked for again.
-    return httpx.URL(scheme=scheme, host=host, port=port, raw_path=raw_path)

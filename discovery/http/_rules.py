@@ -77,7 +77,15 @@ def outcome(ended: httpx.Response | BaseException) -> Outcome:
 
 
 _BY_STATUS = {429: Outcome.BUSY, 502: Outcome.FAILURE, 503: Outcome.FAILURE, 504: Outcome.FAILURE}
-_FAILURES = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ProxyError)
+_FAILURES = (
+    httpx.NetworkError,
+    httpx.TimeoutException,
+    httpx.RemoteProtocolError,
+    httpx.ProxyError,
+    # Not all inner transports translate these: httpcore 1.0 on asyncio, an alert of TLS that comes late.
+    ConnectionError,
+    ssl.SSLError,
+)
 
 
 def ran(error: BaseException) -> Ran | None:

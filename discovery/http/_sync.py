@@ -12,6 +12,7 @@ from discovery.balancing import Balancing
 from discovery.checks import HttpCheck
 from discovery.http import _rules as rules
 from discovery.http._exchange import Exchange, Exchanges
+from discovery.http._way import Way
 from discovery.model import Target
 from discovery.node import Node
 from discovery.policies import Policy
@@ -75,8 +76,8 @@ class Transport(httpx.BaseTransport):
                 exchange.hold(self._balancer.pick(exchange.wishes.key, exchange.wishes.avoid, timeout_s))
         while True:
             try:
-                transport: httpx.BaseTransport = exchange.lease.node.connection
-                response = transport.handle_request(exchange.addressed())
+                way: Way = exchange.lease.node.connection
+                response: httpx.Response = way.transport.handle_request(exchange.addressed(way))
                 if exchange.accepts(response):
                     response.stream = _Body(response.stream, exchange)
                     return response
@@ -96,11 +97,11 @@ class _Connector:
         self._inner = inner
 
     def open(self, node: Node) -> bool:
-        node.connection = rules.checked(self._inner(), httpx.BaseTransport)
+        node.connection = Way(rules.checked(self._inner(), httpx.BaseTransport), node.endpoint)
         return True
 
     def close(self, node: Node) -> None:
-        node.connection.close()
+        node.connection.transport.close()
 
 
 class _Body(httpx.SyncByteStream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import discovery.http
 from discovery import Balancer, Balancing, Endpoint, Outcome, RetryBudget
 from discovery.http import _rules as rules
 from discovery.http._exchange import Exchange, Exchanges
+from discovery.http._way import Way
 from discovery.retries import Ran
 from discovery.testing import FakeClock, ManualResolver
 from tests.discovery.http_servers import Client, Handler, Server, listed, servers
@@ -235,6 +237,8 @@ def test_the_default_outcomes() -> None:
 
     for error in (httpx.ConnectError, httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError):
         assert of(error("")) is Outcome.FAILURE
+    for raw in (ConnectionResetError(), ssl.SSLError()):
+        assert of(raw) is Outcome.FAILURE
     for other in (asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt(), httpx.PoolTimeout(""), ValueError()):
         assert of(other) is Outcome.CANCELLED
     assert of(httpx.LocalProtocolError("illegal header")) is Outcome.CANCELLED
@@ -306,8 +310,12 @@ class Driven:
         assert self.exchange.picked()
         self.limits: dict[str, float | None] = {}
 
+    def addressed(self) -> httpx.Request:
+        way = Way(httpx.MockTransport(lambda _: httpx.Response(200)), self.exchange.lease.endpoint)
+        return self.exchange.addressed(way)
+
     def fails(self, error: Exception, after_s: float) -> bool:
-        self.limits = self.exchange.addressed().extensions["timeout"]
+        self.limits = self.addressed().extensions["timeout"]
         self.clock.advance(after_s)
         return self.exchange.goes_on(error)
 
@@ -341,7 +349,7 @@ def test_a_try_that_fails_in_the_middle_leaves_the_next_the_time_that_it_has_not
     driven = Driven({"connect": 3.0, "read": 5.0})
     assert driven.fails(httpx.ReadError(""), 4.0)
     assert driven.limits["read"] == 5.0
-    sent = driven.exchange.addressed()
+    sent = driven.addressed()
     assert sent.extensions["timeout"] == {"connect": 1.5, "read": 1.0}
     assert driven.exchange.accepts(httpx.Response(200))
     assert sent.extensions["timeout"]["read"] == 5.0, "each part of the body has the caller's own"
