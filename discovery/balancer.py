@@ -142,7 +142,7 @@ class Balancer:
         with self._waiting(changed.set):
             while (lease := self.pick_nowait(key, avoid)) is None:
                 if not changed.wait(None if deadline is None else max(0.0, deadline - self._clock())):
-                    raise self._late(timeout_s, key, avoid)
+                    return self._at_last(timeout_s, key, avoid)
                 changed.clear()
         return lease
 
@@ -161,7 +161,7 @@ class Balancer:
                         await changed.wait()
                         changed.clear()
         except TimeoutError:
-            raise self._late(timeout_s, key, avoid) from None
+            return self._at_last(timeout_s, key, avoid)
         return lease
 
     def pick_nowait(self, key: str | None = None, avoid: Collection[Endpoint] = ()) -> Lease | None:
@@ -254,15 +254,15 @@ class Balancer:
             with self._starting:
                 self._waiters -= 1
 
-    def _late(self, timeout_s: float | None, key: str | None, avoid: Collection[Endpoint]) -> DiscoveryError:
-        """Why there was no pick in time."""
+    def _at_last(self, timeout_s: float | None, key: str | None, avoid: Collection[Endpoint]) -> Lease:
+        """What has become free at the last moment; else raises why there was no pick in time."""
         try:
             lease = self._pool.pick(key, avoid)
         except DiscoveryError as error:
-            return self._told(error)
-        if lease is not None:
-            lease.retract()
-        return self._told(Unresolved(f"not resolved within {timeout_s:g} s"))
+            raise self._told(error) from None
+        if lease is None:
+            raise self._told(Unresolved(f"not resolved within {timeout_s:g} s")) from None
+        return lease
 
     def _told(self, error: DiscoveryError) -> DiscoveryError:
         """The error with what there is to know about the target."""

@@ -80,8 +80,11 @@ class KubernetesResolver(Resolver):
 
     async def watch(self) -> AsyncGenerator[Snapshot, None]:
         key = (self._config, self._name.namespace, self._name.service, self._read_timeout_s)
-        async with contextlib.aclosing(shared(key, self._slices)) as all_slices:
-            async for slices in _settled(all_slices, Moves(self._hold_s)):
+        async with (
+            contextlib.aclosing(shared(key, self._slices)) as all_slices,
+            contextlib.aclosing(_settled(all_slices, Moves(self._hold_s))) as settled,
+        ):
+            async for slices in settled:
                 yield slices.snapshot(self._port)
 
     async def _slices(self) -> AsyncIterator[Slices]:
@@ -110,7 +113,7 @@ class KubernetesResolver(Resolver):
         )
 
 
-async def _settled(all_slices: AsyncGenerator[Slices, None], moves: Moves) -> AsyncIterator[Slices]:
+async def _settled(all_slices: AsyncGenerator[Slices, None], moves: Moves) -> AsyncGenerator[Slices, None]:
     """Each change at once, and again when what it kept is let go."""
     clock = asyncio.get_running_loop().time
     coming = asyncio.ensure_future(anext(all_slices))
