@@ -63,7 +63,8 @@ class SlowStart(Picker):
         share = (self._clock() - node.since) / self._window_s
         if share >= 1 or self._random() < max(SLOWEST, share):
             return node
-        return self._inner.pick(key, {*avoid, node.endpoint})
+        other = self._inner.pick(key, {*avoid, node.endpoint})
+        return node if other.endpoint in avoid else other
 
 
 class Limited(Picker):
@@ -80,7 +81,7 @@ class Limited(Picker):
         node = self._inner.pick(key, avoid)
         if len(node.leases) < self._limit:
             return node
-        node = min(self._nodes, key=lambda each: (len(each.leases), each.endpoint in avoid))
-        if len(node.leases) < self._limit:
-            return node
+        free = [each for each in self._nodes if len(each.leases) < self._limit]
+        if free:
+            return min(free, key=lambda each: (each.endpoint in avoid, len(each.leases)))
         raise Overloaded(f"each of its {len(self._nodes)} endpoints has {self._limit} requests in flight, the most")

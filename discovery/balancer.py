@@ -158,7 +158,7 @@ class Balancer:
         with self.waiting(changed.set):
             while (lease := self.pick_nowait(key, avoid, wait_for_ready=wait_for_ready)) is None:
                 if not changed.wait(None if deadline is None else max(0.0, deadline - self._clock())):
-                    raise self.late(timeout_s)
+                    return self.at_last(key, avoid, timeout_s)
                 changed.clear()
         return lease
 
@@ -182,7 +182,7 @@ class Balancer:
                         await changed.wait()
                         changed.clear()
         except TimeoutError:
-            raise self.late(timeout_s) from None
+            return self.at_last(key, avoid, timeout_s)
         return lease
 
     def pick_nowait(
@@ -287,19 +287,21 @@ class Balancer:
             with self._starting:
                 self._waiters -= 1
 
-    def late(self, timeout_s: float | None) -> DiscoveryError:
-        """The error for a caller who has waited so long: why there was no pick."""
+    def at_last(
+        self, key: str | None = None, avoid: Collection[Endpoint] = (), timeout_s: float | None = None
+    ) -> Lease:
+        """For a caller who has waited so long: what has come at the last moment; else raises why there was none."""
         why = "not resolved"
         try:
-            lease = self._pool.pick()
+            lease = self._pool.pick(key, avoid)
         except (NoEndpoints, ResolutionFailed) as error:
             why = str(error)
         except DiscoveryError as error:
-            return self._told(error)
+            raise self._told(error) from None
         else:
             if lease is not None:
-                lease.retract()
-        return self._told(Unresolved(f"{why} within {timeout_s or 0:g} s"))
+                return lease
+        raise self._told(Unresolved(f"{why} within {timeout_s or 0:g} s")) from None
 
     def _told(self, error: DiscoveryError) -> DiscoveryError:
         """The error with what there is to know about the target."""

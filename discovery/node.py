@@ -54,7 +54,9 @@ class Node:
     consecutive  of them, those since the last success
     penalty      requests in flight that it counts for in excess of those that are: failures and refusals of late
     penalised_at when that was, in the owner's seconds
+    timed        a timer is to end the penalty
     health       what its outcomes say, by `discovery.outliers`
+    earlier      its leases when an ejection was over: none of them is the probe
     latency      what its answers take; measured where the policy wants to know
     connection   the adapter's own: its channel or inner transport
     """
@@ -66,6 +68,7 @@ class Node:
         "connection",
         "consecutive",
         "draining",
+        "earlier",
         "endpoint",
         "error",
         "failures",
@@ -80,6 +83,7 @@ class Node:
         "sick",
         "since",
         "succeeded",
+        "timed",
     )
 
     def __init__(
@@ -98,7 +102,9 @@ class Node:
         self.consecutive = 0
         self.penalty = 0
         self.penalised_at = 0.0
+        self.timed = False
         self.health: Health = UNKNOWN
+        self.earlier: frozenset[Lease] = frozenset()
         self.latency: Latency | None = None
         self.connection: Any = None
         self._lock = threading.Lock()
@@ -139,7 +145,7 @@ class Node:
                 self.attended = True
             self.owner.failed(self)
         elif outcome is _SUCCESS:
-            if self.consecutive or self.penalty:
+            if self.consecutive or self.penalty or not (self.draining or self.limited):
                 self.owner.recovered(self)
         elif outcome is _BUSY:
             with self._lock:
@@ -241,7 +247,7 @@ class TimedLease(Lease):
         node = self.node
         if outcome is not Outcome.CANCELLED and self in node.leases:
             now = node.owner.clock()
-            elapsed_s = (self._answered or now) - self._began
+            elapsed_s = (now if self._answered is None else self._answered) - self._began
             node.latency = Latency.observed(node.latency, elapsed_s, now, failed=outcome is not _SUCCESS)
         super().done(outcome)
 

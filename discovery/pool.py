@@ -152,7 +152,7 @@ class Pool:
             self._leaving.clear()
             if self._connector is not None:
                 for node in nodes:
-                    node.draining = True
+                    node.drain()
                     self._connector.close(node)
 
     def forget(self) -> None:
@@ -178,15 +178,15 @@ class Pool:
 
     def changed(self) -> None:
         with self._lock:
-            if not self.closed:
-                self._publish()
+            self._publish()
 
     def failed(self, node: Node) -> None:
         outliers = self.balancing.outliers
         if outliers is None:
             return
         with self._lock:
-            if node.draining or self.closed:
+            # Without a failure in a row, a success has overtaken this one: nothing would undo what it leads to.
+            if node.draining or self.closed or not node.consecutive:
                 return
             self._penalise(node, node.consecutive)
             before, mark = node.health, Mark(self.clock(), node.successes, node.failures)
@@ -199,17 +199,16 @@ class Pool:
     def refused(self, node: Node) -> None:
         with self._lock:
             self._penalise(node, node.penalty + 1)
+            if node.health.probed:
+                self._readmit(node)  # it answers, and is not to get each next request as a probe
 
     def recovered(self, node: Node) -> None:
         with self._lock:
-            before = node.health
-            if before.phase is Phase.EJECTED:
+            if node.health.phase is Phase.EJECTED:
                 return
             node.forgive()
-            if self.balancing.outliers is not None:
-                node.health = self.balancing.outliers.succeeded(before, self.clock())
-                if before.ejected:
-                    self._publish()
+            if node.health.probed:
+                self._readmit(node)
 
     def ended(self, node: Node) -> None:
         if node.draining:
@@ -218,29 +217,36 @@ class Pool:
         else:
             self._tell()  # there is room for somebody who waits
 
+    def _readmit(self, node: Node) -> None:
+        if self.balancing.outliers is not None:
+            node.health = self.balancing.outliers.succeeded(node.health, self.clock())
+            self._publish()
+
     def _probe(self, node: Node) -> None:
         with self._lock:
-            if self.balancing.outliers is not None and not self.closed:
+            if self.balancing.outliers is not None:
                 node.health = self.balancing.outliers.due(node.health)
+                node.earlier = frozenset(node.leases)
                 self._publish()
 
     def _penalise(self, node: Node, penalty: int) -> None:
         """Have it count as more loaded than it is, for a while."""
         if self.balancing.outliers is None:
             return
-        if not node.penalty:
-            self._forgive_in(self.balancing.outliers.penalty_s, node)
         node.penalty, node.penalised_at = penalty, self.clock()
+        if not node.timed:  # one timer for each node: an endpoint that flaps is penalised again and again
+            node.timed = True
+            self._forgive_in(self.balancing.outliers.penalty_s, node)
 
     def _forgive_in(self, delay_s: float, node: Node) -> None:
         def forgive() -> None:
             with self._lock:
                 outliers = self.balancing.outliers
                 left_s = node.penalised_at + outliers.penalty_s - self.clock() if outliers else 0.0
-                if left_s <= 0:
-                    node.penalty = 0
-                elif node.penalty and not node.draining:
+                if left_s > 0 and node.penalty and not node.draining:
                     self._forgive_in(left_s, node)
+                else:
+                    node.penalty, node.timed = 0, False
 
         self.clock.later(delay_s, forgive)
 
@@ -261,6 +267,8 @@ class Pool:
         return node
 
     def _publish(self) -> None:
+        if self._snapshot is None or self.closed:
+            return  # nothing is known yet, or no longer: what nodes tell does not change that
         reachable = filters.ready(self._nodes.values())
         candidates = filters.healthy(reachable, self.balancing.outliers)
         if self.balancing.prefer_zone:
@@ -272,7 +280,7 @@ class Pool:
                 self._chosen = self._policy.picker(candidates)
             self._offer(self._admitting(self._chosen, candidates, reachable))
         elif not self._nodes:
-            self._offer(_Refusal(NoEndpoints, (self._snapshot and self._snapshot.note) or "it has no ready endpoint"))
+            self._offer(_Refusal(NoEndpoints, self._snapshot.note or "it has no ready endpoint"))
         elif all(node.error for node in self._nodes.values()):
             reasons = "; ".join(f"{node.endpoint}: {node.error}" for node in self.nodes[:3])
             self._offer(_Refusal(NoEndpoints, f"none of its {len(self._nodes)} endpoints can be reached ({reasons})"))
@@ -285,8 +293,10 @@ class Pool:
         if balancing.slow_start_s and any(self._is_new(node) for node in candidates):
             picker = SlowStart(picker, balancing.slow_start_s, clock=self.clock, random=self._random)
         if len(candidates) < len(reachable):
-            # One that is in flight there already is the probe.
-            probes = [node for node in reachable if node.health.probed and not node.sick and not node.leases]
+            # One that is in flight there already is the probe, unless it is older: a stream may last for hours.
+            probes = [
+                node for node in reachable if node.health.probed and not node.sick and not node.leases - node.earlier
+            ]
             if probes:
                 picker = Probing(picker, probes)
         return Limited(picker, candidates, balancing.max_in_flight) if balancing.max_in_flight else picker

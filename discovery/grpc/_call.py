@@ -90,7 +90,8 @@ class _Call(grpc.RpcError, grpc.Call, grpc.Future):
                         self._begin(lease)
                         return
                     if not self._wake.wait(left_s(self._deadline)):
-                        raise balancer.late(timeout_s)  # noqa: TRY301 - told as what a pick raises is
+                        self._begin(balancer.at_last(None, failed, timeout_s))
+                        return
         except DiscoveryError as error:
             self._finish(PickError(error))
         except Exception as error:  # noqa: BLE001 - grpc refused to begin the call: who waits for it is to hear why

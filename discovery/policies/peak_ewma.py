@@ -52,5 +52,8 @@ class _Cheapest(Picker):
 
 
 def _cost(node: Node, now: float) -> float:
-    latency = node.latency
-    return (UNKNOWN_S if latency is None else latency.now_s(now)) * (len(node.leases) + node.penalty + 1)
+    in_flight = len(node.leases) + node.penalty
+    if node.latency is None:
+        # It is tried at once, by one request (Finagle): beside quick ones it might never be. Then it counts as usual.
+        return UNKNOWN_S * in_flight
+    return node.latency.now_s(now) * (in_flight + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import random
 from collections.abc import Callable, Collection, Sequence
@@ -28,23 +29,24 @@ class WeightedRoundRobin(Policy):
         self._random = random
 
     def picker(self, nodes: Sequence[Node]) -> Picker:
-        return _Strides(nodes, start=int(self._random() * SCALE) * len(nodes))
+        return _Strides(nodes, self._random)
 
 
 class _Strides(Picker):
-    __slots__ = ("_nodes", "_offsets", "_turn", "_weights")
+    __slots__ = ("_nodes", "_offsets", "_random", "_turn", "_weights")
 
-    def __init__(self, nodes: Sequence[Node], start: int) -> None:
+    def __init__(self, nodes: Sequence[Node], random: Callable[[], float]) -> None:
         heaviest = max(node.endpoint.weight for node in nodes)
         self._nodes = nodes
         self._weights = [max(1, round(node.endpoint.weight / heaviest * SCALE)) for node in nodes]
         # Of endpoints of equal weight not all are to have their turn in the same round.
         self._offsets = [index * SCALE // len(nodes) for index in range(len(nodes))]
-        self._turn = itertools.count(start)
+        self._random = random
+        self._turn = itertools.count(int(random() * SCALE) * len(nodes))
 
-    def pick(self, key: str | None, avoid: Collection[Endpoint]) -> Node:
+    def pick(self, key: str | None, avoid: Collection[Endpoint]) -> Node:  # noqa: ARG002 - the key is for hashing policies
         if avoid:
-            return _Strides(without(self._nodes, avoid), start=next(self._turn)).pick(key, ())
+            return self._lot(without(self._nodes, avoid))
         nodes, weights, offsets, turn = self._nodes, self._weights, self._offsets, self._turn
         count = len(nodes)
         while True:
@@ -52,3 +54,8 @@ class _Strides(Picker):
             weight = weights[index]
             if (weight * round_ + offsets[index]) % SCALE >= SCALE - weight:
                 return nodes[index]
+
+    def _lot(self, nodes: Sequence[Node]) -> Node:
+        """One by lot, likely as its weight says: turns among a few would be those of other requests."""
+        sums = list(itertools.accumulate(node.endpoint.weight for node in nodes))
+        return nodes[bisect.bisect(sums, self._random() * sums[-1])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import AsyncIterator, Iterable
 from typing import Self
 
@@ -10,24 +11,23 @@ from discovery.resolvers import Resolver
 
 
 class StaticResolver(Resolver):
-    """Always the same endpoints, in the order given."""
+    """Always the same endpoints, in the order given. Raises `ValueError` where an address is there twice."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._snapshot = Snapshot(tuple(endpoints))
+        addresses = [endpoint.address for endpoint in self._snapshot.endpoints]
+        for address, count in collections.Counter(addresses).items():
+            if count > 1:
+                raise ValueError(f"{address} is there twice; give it a `;weight=2` instead")
 
     @classmethod
     def from_target(cls, target: Target) -> Self:
         if target.authority:
             raise target.invalid("addresses belong after the third slash")
         try:
-            endpoints = [_endpoint(item.strip()) for item in target.path.split(",")]
+            return cls(_endpoint(item.strip()) for item in target.path.split(","))
         except ValueError as error:
             raise target.invalid(str(error)) from None
-        addresses = [endpoint.address for endpoint in endpoints]
-        for address in addresses:
-            if addresses.count(address) > 1:
-                raise target.invalid(f"{address} is there twice; give it a `;weight=2` instead")
-        return cls(endpoints)
 
     async def watch(self) -> AsyncIterator[Snapshot]:
         yield self._snapshot

@@ -1,6 +1,7 @@
 """Pool: nodes survive updates, what leaves is drained, and a pick never waits."""
 
 import threading
+from typing import Self
 
 import pytest
 
@@ -95,6 +96,16 @@ def test_only_ready_endpoints_are_picked() -> None:
     assert {pick(under_test).endpoint for _ in range(4)} == {A, B}
     connections.opened[1].report(False, "reset")
     assert {pick(under_test).endpoint for _ in range(4)} == {A}
+
+
+def test_a_rotation_goes_on_where_nothing_changed_for_it() -> None:
+    under_test, picked = pool(A, B), []
+    for version in range(30):
+        picked.append(pick(under_test).endpoint)
+        under_test.update(Snapshot((A, B), version=f"{version}"))
+        under_test.changed()
+    assert picked == picked[:2] * 15
+    assert set(picked) == {A, B}
 
 
 def test_if_none_can_be_reached_it_says_so() -> None:
@@ -193,6 +204,22 @@ def test_threads_picking_during_updates_never_hold_a_closed_endpoint() -> None:
     assert wrong == []
     assert all(not node.leases for node in connections.opened)
     assert len(connections.closed) == len(connections.opened) - 2
+
+
+def test_a_pick_that_is_overtaken_by_an_update_does_not_keep_what_left_open() -> None:
+    connections = Connections()
+    under_test = pool(A, connector=connections)
+
+    class Overtaken(Lease):
+        def begin(self, node: Node) -> Self:
+            super().begin(node)
+            under_test.update(Snapshot((B,)))
+            return self
+
+    under_test._lease = Overtaken
+    assert pick(under_test).endpoint == B
+    assert connections.closed == [connections.opened[0]]
+    assert not connections.opened[0].leases
 
 
 def test_a_set_that_has_become_too_old_is_given_up_until_there_is_a_new_one() -> None:

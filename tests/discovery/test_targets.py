@@ -12,6 +12,7 @@ from discovery.policies.round_robin import RoundRobin
 from discovery.resolvers import _service_name
 from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.resolvers.service import ServiceResolver
+from discovery.resolvers.static import StaticResolver
 
 
 async def endpoints(target: str) -> tuple[Endpoint, ...]:
@@ -63,6 +64,11 @@ def test_the_error_names_the_culprit_and_a_correct_example(target: str, culprit:
     assert isinstance(raised.value, ValueError)
     if "consul" not in target:
         assert "for example" in str(raised.value)
+
+
+def test_a_list_of_objects_has_each_address_once_too() -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1:80 is there twice"):
+        StaticResolver([Endpoint("10.0.0.1", 80), Endpoint("10.0.0.2", 80), Endpoint("10.0.0.1", 80, name="pod")])
 
 
 def test_a_target_is_printed_as_it_was_written() -> None:
