@@ -62,6 +62,7 @@ class Node:
     """
 
     __slots__ = (
+        "__weakref__",
         "_lock",
         "_success_reads",
         "attended",

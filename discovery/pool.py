@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
@@ -319,7 +320,7 @@ class Pool:
         for node in left:
             node.drain()
             if node in self._leaving:
-                self.clock.later(self.balancing.drain_s, lambda node=node: self._gone(node))  # type: ignore[misc]
+                self.clock.later(self.balancing.drain_s, _expiry(self, node))
 
     def _gone(self, node: Node) -> None:
         with self._lock:
@@ -327,6 +328,17 @@ class Pool:
                 self._leaving.remove(node)
                 if self._connector is not None:
                     self._connector.close(node)
+
+
+def _expiry(pool: Pool, node: Node) -> Callable[[], None]:
+    """What ends a drain. It comes so late that nothing is to live on just because of it."""
+    draining_in, draining = weakref.ref(pool), weakref.ref(node)
+
+    def expire() -> None:
+        if (pool := draining_in()) is not None and (node := draining()) is not None:
+            pool._gone(node)
+
+    return expire
 
 
 class _Refusal(Picker):

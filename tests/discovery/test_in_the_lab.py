@@ -119,6 +119,16 @@ async def test_asyncio_http_reaches_the_pods(echo_pods: tuple[Pod, ...], target:
         assert (await client.get("/ping")).json()["pod"] in known
 
 
+@needs_kernel
+@pytest.mark.parametrize(("kept", "pods"), [(100, 1), (0, 3)])
+def test_over_a_service_the_kernel_picks_for_each_connection(echo_pods: tuple[Pod, ...], kept: int, pods: int) -> None:
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=kept)
+    transport = Transport(f"service:///echo.default:{SERVICE_HTTP_PORT}", limits=limits)
+    with httpx.Client(transport=transport, base_url="http://echo.default") as client:
+        # Of 60 throws of a die with three sides, one side is missing once in ten thousand million.
+        assert len({client.get("/ping").json()["pod"] for _ in range(60)}) == pods
+
+
 @pytest.mark.parametrize("target", ["kubernetes:///echo.default:grpc", over_service(SERVICE_GRPC_PORT)])
 async def test_grpc_reaches_the_pods(echo_pods: tuple[Pod, ...], target: str) -> None:
     known = {pod.name for pod in echo_pods}

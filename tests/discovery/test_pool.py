@@ -1,6 +1,8 @@
 """Pool: nodes survive updates, what leaves is drained, and a pick never waits."""
 
+import gc
 import threading
+import weakref
 from typing import Self
 
 import pytest
@@ -234,3 +236,26 @@ def test_a_set_that_has_become_too_old_is_given_up_until_there_is_a_new_one() ->
     assert connections.closed == [lease.node]
     under_test.update(Snapshot((A,)))
     assert pick(under_test).node is not lease.node
+
+
+def test_a_node_that_has_drained_is_not_kept_until_its_time_to_drain_is_over() -> None:
+    under_test = pool(A, B)
+    lease = pick(under_test)
+    node = weakref.ref(lease.node)
+    under_test.update(Snapshot(tuple({A, B} - {lease.endpoint})))
+    lease.done()
+    del lease
+    gc.collect()
+    assert node() is None
+
+
+def test_what_is_still_in_flight_when_the_time_to_drain_is_over_is_cut_off() -> None:
+    connections, clock = Connections(), FakeClock()
+    under_test = Pool(RoundRobin(), clock=clock, connector=connections)
+    under_test.update(Snapshot((A,)))
+    lease = pick(under_test)
+    under_test.update(Snapshot(()))
+    clock.advance(599)
+    assert connections.closed == []
+    clock.advance(1)
+    assert connections.closed == [lease.node]
