@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from discovery.model import Endpoint, Snapshot, port_number
 
@@ -19,9 +20,20 @@ class _Port:
     number: int
 
 
+class _Seen(NamedTuple):
+    """An endpoint that still lacks its port. Not an `Endpoint`, which takes ten times as long to make."""
+
+    host: str
+    name: str
+    zone: str
+    node: str
+    for_zones: tuple[str, ...]
+    for_nodes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What counts of one EndpointSlice; the endpoints still lack their port.
+    """What counts of one EndpointSlice.
 
     ready    may take requests
     leaving  terminate, and serve until they have
@@ -30,8 +42,8 @@ class _Slice:
 
     family: str
     ports: tuple[_Port, ...]
-    ready: tuple[Endpoint, ...]
-    leaving: tuple[Endpoint, ...]
+    ready: tuple[_Seen, ...]
+    leaving: tuple[_Seen, ...]
     hosts: frozenset[str]
     _placed: dict[tuple[int, bool], Placed] = field(default_factory=dict, compare=False, repr=False)
 
@@ -39,8 +51,8 @@ class _Slice:
         """The ready or the leaving endpoints on a port, by address. Kept, since of many slices few change at a time."""
         key = (port, ready)
         if key not in self._placed:
-            chosen = sorted(self.ready if ready else self.leaving, key=lambda each: each.host)
-            self._placed[key] = {(each.host, port): replace(each, port=port) for each in chosen}
+            chosen = sorted(self.ready if ready else self.leaving)
+            self._placed[key] = {(each.host, port): _placed(each, port) for each in chosen}
         return self._placed[key]
 
 
@@ -81,9 +93,10 @@ class Slices:
     def left_in(self, newer: Slices) -> Iterator[tuple[str, Slices]]:
         """What was ready in a slice of these, and is in no slice of the newer ones: the address, and it alone."""
         for name, each in self.by_name.items():
-            if newer.by_name.get(name) is not each:
+            now = newer.by_name.get(name)
+            if now is not each:
                 for endpoint in each.ready:
-                    if not newer.has(endpoint.host):
+                    if not (now and endpoint.host in now.hosts) and not newer.has(endpoint.host):
                         alone = _Slice(each.family, each.ports, (endpoint,), (), frozenset({endpoint.host}))
                         yield endpoint.host, Slices(self.version, {f"{name}/{endpoint.host}": alone})
 
@@ -117,8 +130,20 @@ def _parse(item: Object) -> _Slice:
     family = item.get("addressType")
     # FQDN slices are deprecated, and no address that could be connected to.
     items = item.get("endpoints") or () if family in {"IPv4", "IPv6"} else ()
-    # Where there are several addresses they are fungible, and consumers are told to use the first.
-    found = [(_address(each["addresses"][0]), each) for each in items if each.get("addresses")]
+    ready, leaving, hosts = list[_Seen](), list[_Seen](), set[str]()
+    for each in items:
+        if not (addresses := each.get("addresses")):
+            continue
+        # Where there are several addresses they are fungible, and consumers are told to use the first.
+        host = _address(addresses[0])
+        hosts.add(host)
+        # The API's documentation of EndpointConditions says what one that is absent or null counts as.
+        conditions = each.get("conditions") or _NONE
+        is_ready, is_serving = conditions.get("ready"), conditions.get("serving")
+        if is_ready is None or is_ready:
+            ready.append(_seen(host, each))
+        if conditions.get("terminating") and (is_serving is None or is_serving):
+            leaving.append(_seen(host, each))
     return _Slice(
         family=str(family),
         ports=tuple(
@@ -126,16 +151,16 @@ def _parse(item: Object) -> _Slice:
             for port in item.get("ports") or ()
             if port.get("port") and (port.get("protocol") or "TCP") == "TCP"
         ),
-        ready=tuple(_endpoint(host, each) for host, each in found if _is(each, "ready", default=True)),
-        leaving=tuple(
-            _endpoint(host, each)
-            for host, each in found
-            if _is(each, "serving", default=True) and _is(each, "terminating", default=False)
-        ),
-        hosts=frozenset(host for host, _ in found),
+        ready=tuple(ready),
+        leaving=tuple(leaving),
+        hosts=frozenset(hosts),
     )
 
 
+_NONE: Object = {}
+
+
+@functools.lru_cache(maxsize=65_536)
 def _address(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not an address")
@@ -143,22 +168,29 @@ def _address(value: Any) -> str:
     return value
 
 
-def _is(endpoint: Object, condition: str, *, default: bool) -> bool:
-    """A condition; the API's documentation of EndpointConditions says what one that is absent or null counts as."""
-    value = (endpoint.get("conditions") or {}).get(condition)
-    return default if value is None else bool(value)
-
-
-def _endpoint(host: str, item: Object) -> Endpoint:
-    hints = item.get("hints") or {}
+@functools.lru_cache(maxsize=65_536)
+def _placed(seen: _Seen, port: int) -> Endpoint:
+    # From event to event nearly all are as they were.
     return Endpoint(
-        host=host,
-        port=0,
-        name=str((item.get("targetRef") or {}).get("name") or ""),
-        zone=str(item.get("zone") or ""),
-        node=str(item.get("nodeName") or ""),
-        for_zones=tuple(str(hint["name"]) for hint in hints.get("forZones") or ()),
-        for_nodes=tuple(str(hint["name"]) for hint in hints.get("forNodes") or ()),
+        seen.host,
+        port,
+        name=seen.name,
+        zone=seen.zone,
+        node=seen.node,
+        for_zones=seen.for_zones,
+        for_nodes=seen.for_nodes,
+    )
+
+
+def _seen(host: str, item: Object) -> _Seen:
+    target, hints = item.get("targetRef"), item.get("hints") or _NONE
+    return _Seen(
+        host,
+        str(target.get("name") or "") if target else "",
+        str(item.get("zone") or ""),
+        str(item.get("nodeName") or ""),
+        tuple([str(hint["name"]) for hint in hints.get("forZones") or ()]),
+        tuple([str(hint["name"]) for hint in hints.get("forNodes") or ()]),
     )
 
 
@@ -167,6 +199,8 @@ def _joined(usable: Iterable[tuple[_Slice, _Port]], *, ready: bool) -> tuple[End
     found = [(each.family, placed) for each, port in usable if (placed := each.on(port.number, ready=ready))]
     # A pod of a dual-stack Service is in a slice of each family: one family, so that it counts once.
     family = min((family for family, _ in found), default="")
+    if len(found) == 1:
+        return tuple(found[0][1].values())
     endpoints: Placed = {}
     for of_family, placed in found:
         if of_family == family:

@@ -106,6 +106,8 @@ class KubernetesResolver(Resolver):
                             _log.warning("%s: slices of DNS names are skipped: %s", self, ", ".join(skipped))
                         yield slices
             except ApiError as error:
+                if error.status == 400:
+                    self._known = ANY  # it may be what the server cannot read
                 # A token that was good has expired or been rotated. Once: what is refused again is backed off from.
                 if error.status != 401 or not accepted or (renewed := await self._credentials.renewed(access)) is None:
                     raise
@@ -125,7 +127,7 @@ async def _settled(all_slices: AsyncGenerator[Slices, None], moves: Moves) -> As
         while True:
             await asyncio.wait({coming}, timeout=moves.left_s(clock()))
             if coming.done():
-                if coming.exception() is not None and (left_s := moves.left_s(clock())) is not None:
+                while coming.exception() is not None and (left_s := moves.left_s(clock())) is not None:
                     # What left is let go all the same, since this set may be served for long.
                     await asyncio.sleep(left_s)
                     yield moves.slices(clock())

@@ -115,3 +115,12 @@ async def test_what_left_is_let_go_though_the_watch_fails_within_the_hold() -> N
     script = Script(BOTH, (CHUNKED, 1.0, chunk(LEFT), 0.01))
     seen = await published(script, script.over)
     assert seen.hosts() == [["10.0.0.1", "10.0.0.2"], ["10.0.0.2"]]
+
+
+@without_waiting
+async def test_all_that_left_is_let_go_though_the_watch_fails_and_each_in_its_time() -> None:
+    three = listing(5, item(3, "10.0.0.1", "10.0.0.2", "10.0.0.3"))
+    gone = [chunk(event("MODIFIED", item(6, "10.0.0.2", "10.0.0.3"))), chunk(event("MODIFIED", item(7, "10.0.0.3")))]
+    script = Script(three, (CHUNKED, 1.0, gone[0], 0.005, gone[1], 0.005))
+    seen = await published(script, script.over)
+    assert seen.hosts()[-1] == ["10.0.0.3"]
