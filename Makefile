@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help compare test soak check format proto lock clean
+.PHONY: help compare simulate test soak check format proto lock clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 compare: $(READY)  ## Measure what each way of finding a server does; options: ARGS="--quick"
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+simulate: $(READY)  ## Have the policies pick in simulated time, and check what they promise; options: ARGS="--quick"
+	@$(BIN)/python -m benchmarks.simulate $(ARGS)
 
 test: $(READY)  ## Run the test suite; options: ARGS="-k pool"
 	$(BIN)/python -m pytest -m "not soak" $(ARGS)
