@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help compare micro test test-cluster soak check format proto lock clean
+.PHONY: help compare simulate micro test test-cluster soak check format proto lock clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ compare: $(READY)  ## Measure what each way of finding a server does; options: A
 
 micro: $(READY)  ## Measure what a pick and a change of endpoints cost; options: ARGS="--processes 10"
 	@$(BIN)/python -m benchmarks.micro $(ARGS)
+
+simulate: $(READY)  ## Have the policies pick in simulated time, and check what they promise; options: ARGS="--quick"
+	@$(BIN)/python -m benchmarks.simulate $(ARGS)
 
 test: $(READY)  ## Run the test suite; options: ARGS="-k pool"
 	$(BIN)/python -m pytest -m "not soak" $(ARGS)
