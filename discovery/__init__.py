@@ -13,6 +13,7 @@
 
 from discovery.balancer import Balancer, EndpointState, State
 from discovery.balancing import Balancing
+from discovery.checks import HttpCheck
 from discovery.errors import (
     Closed,
     DiscoveryError,
@@ -36,6 +37,7 @@ __all__ = [
     "DiscoveryError",
     "Endpoint",
     "EndpointState",
+    "HttpCheck",
     "InvalidTarget",
     "Lease",
     "NoEndpoints",

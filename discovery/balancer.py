@@ -12,6 +12,7 @@ from typing import Self
 
 from discovery import registry, runtime
 from discovery.balancing import Balancing
+from discovery.checks import Checked, HttpCheck
 from discovery.errors import DiscoveryError, Overloaded, Unresolved
 from discovery.model import Endpoint, Target
 from discovery.node import Lease, Node
@@ -93,6 +94,7 @@ class Balancer:
     resolver   a `Resolver` of your own
     policy     a name or a `Policy`: which endpoint takes a request
     balancing  health, locality, limits, retries
+    check      an `HttpCheck`, where endpoints are to be asked whether they are well
     connector  for adapters that own connections: see `discovery.pool.Connector`
     clock      a `discovery.pool.Clock`; a test may give a `FakeClock`
 
@@ -106,6 +108,7 @@ class Balancer:
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
         balancing: Balancing | None = None,
+        check: HttpCheck | None = None,
         connector: Connector | None = None,
         clock: Clock = _CLOCK,
     ) -> None:
@@ -116,7 +119,8 @@ class Balancer:
         self.balancing = balancing or Balancing()
         self.retry_budget = self.balancing.retry_budget or RetryBudget(clock=clock)
         policy = registry.policy(policy) if isinstance(policy, str) else policy
-        self._pool = Pool(policy, clock=clock, balancing=self.balancing, connector=connector)
+        self._checked = Checked(check, connector) if check else None
+        self._pool = Pool(policy, clock=clock, balancing=self.balancing, connector=self._checked or connector)
         self._clock = clock
         self._begin()
 
@@ -227,6 +231,8 @@ class Balancer:
     def after_fork(self) -> None:
         """Begin anew in a forked child; called by the runtime."""
         self._pool.forget()
+        if self._checked is not None:
+            self._checked.forget()
         self._inherited = (self._starting, self._watch)
         self._begin()
 
@@ -269,9 +275,11 @@ class Balancer:
         return type(error)(f"{self._label}: {error}; {self.snapshot()}")
 
     def __del__(self) -> None:
-        # One that is dropped unclosed must not be watched for until the process ends. The watch does not hold it.
+        # One that is dropped unclosed must not be watched for until the process ends. Neither watch nor checks hold it.
         if (watch := getattr(self, "_watch", None)) is not None:
             watch.close()
+            if self._checked is not None:
+                self._checked.end()
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 
 from discovery.balancer import Balancer
+from discovery.checks import HttpCheck
 from discovery.http import _rules as rules
 from discovery.model import Outcome, Target
 from discovery.node import Lease, Node
@@ -32,6 +33,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         *,
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
+        check: HttpCheck | None = None,
         host: str | None = None,
         verify: ssl.SSLContext | bool = True,
         http2: bool = False,
@@ -42,7 +44,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             tls = rules.shared_tls(verify)
             inner = lambda: httpx.AsyncHTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
         self._connector = _Connector(inner)
-        self._balancer = Balancer(target, resolver=resolver, policy=policy, connector=self._connector)
+        self._balancer = Balancer(target, resolver=resolver, policy=policy, check=check, connector=self._connector)
         self._host = rules.Host(self._balancer.resolver.names, host)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import httpx
 
 from discovery.balancer import Balancer
+from discovery.checks import HttpCheck
 from discovery.http import _rules as rules
 from discovery.model import Outcome, Target
 from discovery.node import Lease, Node
@@ -23,6 +24,7 @@ class Transport(httpx.BaseTransport):
     target    a string or a `Target`; alternatively
     resolver  a `Resolver` of your own
     policy    a name or a `Policy`
+    check     an `HttpCheck`, where endpoints are to be asked whether they are well
     host      the host to serve, where it is not a DNS name of the target's Service
     verify    as httpx's; the verified name is that of the URL, never the endpoint's address
     http2     as httpx's
@@ -40,6 +42,7 @@ class Transport(httpx.BaseTransport):
         *,
         resolver: Resolver | None = None,
         policy: str | Policy = "least_request",
+        check: HttpCheck | None = None,
         host: str | None = None,
         verify: ssl.SSLContext | bool = True,
         http2: bool = False,
@@ -49,7 +52,7 @@ class Transport(httpx.BaseTransport):
         if inner is None:
             tls = rules.shared_tls(verify)
             inner = lambda: httpx.HTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
-        self._balancer = Balancer(target, resolver=resolver, policy=policy, connector=_Connector(inner))
+        self._balancer = Balancer(target, resolver=resolver, policy=policy, check=check, connector=_Connector(inner))
         self._host = rules.Host(self._balancer.resolver.names, host)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

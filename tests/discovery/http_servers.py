@@ -7,7 +7,7 @@ import contextlib
 import http.server
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 import httpx
@@ -17,7 +17,10 @@ from discovery.http import AsyncTransport, Transport
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers with its name, or as the path says; counts connections and requests."""
+    """Answers with its name, or as the path says; counts connections and requests.
+
+    health  what `/healthz` answers: a status, or nothing until the caller gives up; not among the requests
+    """
 
     daemon_threads = True
 
@@ -29,6 +32,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.go_on = threading.Event()
         self.waiting = threading.Semaphore(0)
         self.closed_connections = threading.Semaphore(0)
+        self.health: Callable[[], int | None] = lambda: 200
+        self.checks: list[dict[str, str]] = []
+        self.checked = threading.Semaphore(0)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -57,6 +63,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self._answer_check()
+            return
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         seen = {"path": self.path, "host": self.headers["host"], "body": body.decode()}
         self.server.requests.append(seen)
@@ -78,6 +87,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             answer = answer[1:]
         with contextlib.suppress(ConnectionError):
             self.wfile.write(answer)
+
+    def _answer_check(self) -> None:
+        self.server.checks.append({name.lower(): value for name, value in self.headers.items()})
+        self.server.checked.release()
+        if (status := self.server.health()) is None:
+            self.rfile.read(1)
+        else:
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
 
     do_POST = do_GET  # noqa: N815 - the library's name for it
 
