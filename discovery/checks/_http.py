@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ AT_A_TIME = 50
 
 
 class Asking:
-    """Asks endpoints for what the check says, each time on a connection of its own, on the loop of its first use."""
+    """Asks endpoints for what the check says, each time on a connection of its own."""
 
     def __init__(self, check: HttpCheck) -> None:
         self._check = check
@@ -29,9 +30,14 @@ class Asking:
         """Why the endpoint does not pass, or None if it does."""
         check = self._check
         try:
-            async with self._free, asyncio.timeout(check.timeout_s):
-                answer = await self._transport.handle_async_request(_request(check, endpoint))
-                await answer.aclose()
+            # A transport for each, as httpcore keeps what belonged to a request that was cancelled; and no client,
+            # which would log each check, and ask the proxy of the environment.
+            async with (
+                self._free,
+                asyncio.timeout(check.timeout_s),
+                httpx.AsyncHTTPTransport(verify=self._tls) as sends,
+            ):
+                answer = await sends.handle_async_request(_request(check, endpoint))
         except TimeoutError:
             return f"it did not answer within {check.timeout_s:g} s"
         except Exception as error:  # noqa: BLE001 - whatever asking fails with, it did not pass
@@ -39,10 +45,9 @@ class Asking:
         return None if 200 <= answer.status_code < 400 else f"it answered {answer.status_code}"
 
     @functools.cached_property
-    def _transport(self) -> httpx.AsyncHTTPTransport:
-        # Not a client: that would log each check, and ask the proxy of the environment. As no connection is kept,
-        # there is nothing to close.
-        return httpx.AsyncHTTPTransport(verify=False if self._check.verify is None else self._check.verify)
+    def _tls(self) -> ssl.SSLContext:
+        verify = self._check.verify or False
+        return verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
 
 
 def _request(check: HttpCheck, endpoint: Endpoint) -> httpx.Request:

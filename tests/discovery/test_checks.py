@@ -56,6 +56,20 @@ async def until(balancer: Balancer, condition: Callable[[], bool]) -> None:
             changed.clear()
 
 
+async def acquired(semaphore: threading.Semaphore) -> None:
+    """Wait for it in a thread that holds up nobody if it never comes."""
+    over = LoopEvent()
+
+    def wait() -> None:
+        semaphore.acquire()
+        over.set_threadsafe()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    await over.wait()
+    thread.join()
+
+
 async def checks_that_run(*, at_most: int) -> int:
     """How many endpoints are being checked in this process, once there are no more than that."""
 
@@ -110,7 +124,7 @@ async def test_an_answer_that_is_late_does_not_pass(caplog: pytest.LogCaptureFix
             balancer.start()
             await until(balancer, lambda: bool(sick(balancer)))
             # Given up, not left alone.
-            await asyncio.to_thread(pod.closed_connections.acquire)
+            await acquired(pod.closed_connections)
         (record,) = caplog.records
     why = "it did not answer within 0.05 s"
     assert record.getMessage() == f"{pod.endpoint} fails its check of /healthz: {why}"
@@ -122,7 +136,7 @@ async def test_a_check_is_no_request_in_flight_and_until_its_answer_the_endpoint
         pod.health = lambda: None
         async with Client(kind, resolver=resolver(pod), check=SOON) as client:
             client.balancer.start()
-            await asyncio.to_thread(pod.checked.acquire)
+            await acquired(pod.checked)
             assert client.in_flight() == 0
             assert await client.pods(3) == {"pod-0": 3}
             (state,) = client.balancer.snapshot().endpoints
@@ -159,6 +173,20 @@ async def test_each_check_has_a_connection_of_its_own() -> None:
         asking = Asking(HttpCheck("/healthz"))
         assert [await asking.trouble(pod.endpoint) for _ in range(3)] == [None] * 3
         assert pod.connections == 3
+
+
+async def test_a_check_that_is_cancelled_at_whatever_moment_leaves_no_connection() -> None:
+    with servers(1) as (pod,):
+        asking = Asking(HttpCheck("/healthz", timeout_s=30.0))
+        for turns in range(40):
+            task = asyncio.ensure_future(asking.trouble(pod.endpoint))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+    transports = [each for each in gc.get_objects() if isinstance(each, asyncio.Transport)]
+    loop = asyncio.get_running_loop()
+    assert not [each for each in transports if getattr(each, "_loop", None) is loop and not each.is_closing()]
 
 
 async def test_over_https_the_name_is_verified() -> None:
@@ -209,7 +237,7 @@ async def being_checked(*pods: Server) -> AsyncIterator[tuple[Balancer, ManualRe
     async with Balancer(resolver=source, check=SOON) as balancer:
         balancer.start()
         for pod in pods:
-            await asyncio.to_thread(pod.checked.acquire)
+            await acquired(pod.checked)
         yield balancer, source
 
 
@@ -217,7 +245,7 @@ async def test_an_endpoint_that_left_is_not_checked_any_more(three: tuple[Server
     async with being_checked(*three) as (balancer, source):
         assert await checks_that_run(at_most=3) == 3
         source.update(*(pod.endpoint for pod in three[1:]))
-        await asyncio.to_thread(three[0].closed_connections.acquire)
+        await acquired(three[0].closed_connections)
         assert await checks_that_run(at_most=2) == 2
         assert len(balancer.snapshot().endpoints) == 2
 
@@ -238,7 +266,7 @@ async def test_nothing_is_left_of_the_checks_of_a_balancer_that_is_closed(three:
 async def over(*pods: Server) -> None:
     """Wait until each of them has seen the end of a connection, and is done with it."""
     for pod in pods:
-        await asyncio.to_thread(pod.closed_connections.acquire)
+        await acquired(pod.closed_connections)
     for thread in threading.enumerate():
         if "process_request_thread" in thread.name:
             await asyncio.to_thread(thread.join)
@@ -248,7 +276,7 @@ async def test_a_balancer_that_is_dropped_checks_no_more() -> None:
     with servers(1) as (pod,):
         balancer = Balancer(resolver=resolver(pod), check=SOON)
         balancer.start()
-        await asyncio.to_thread(pod.checked.acquire)
+        await acquired(pod.checked)
         del balancer
         gc.collect()
         assert await checks_that_run(at_most=0) == 0
@@ -259,7 +287,7 @@ async def test_a_balancer_that_is_dropped_checks_no_more() -> None:
 async def test_a_child_checks_for_itself_once_it_picks(three: tuple[Server, ...]) -> None:
     async with Balancer(resolver=resolver(*three), check=SOON) as balancer:
         balancer.pick().done()
-        await asyncio.to_thread(three[0].checked.acquire)
+        await acquired(three[0].checked)
         child = os.fork()
         if child == 0:
             nothing_runs = threading.active_count() == 1
