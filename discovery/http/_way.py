@@ -8,34 +8,36 @@ import httpx
 
 from discovery.model import Endpoint
 
-_OWN = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+_FRUGAL = {
+    httpx.HTTPTransport.__qualname__: httpx.HTTPTransport.__module__,
+    httpx.AsyncHTTPTransport.__qualname__: httpx.AsyncHTTPTransport.__module__,
+    "AiohttpTransport": "httpx_aiohttp.transport",
+}
+"""Those that are known to read no more of a URL than its text, or its `raw_` parts and its port; by name and module."""
 
 
 class Way:
     """The inner transport of one endpoint, and requests as it is given them."""
 
-    __slots__ = ("_endpoint", "_is_own", "_origins", "transport")
+    __slots__ = ("_endpoint", "_is_frugal", "_origins", "transport")
 
     def __init__(self, transport: Any, endpoint: Endpoint) -> None:
         self.transport = transport
         self._endpoint = endpoint
-        self._is_own = type(transport) in _OWN
+        self._is_frugal = _FRUGAL.get(type(transport).__qualname__) == type(transport).__module__
         self._origins: dict[str, httpx.URL] = {}
 
     def request(self, asked: httpx.Request, extensions: dict[str, Any]) -> httpx.Request:
         """The same at this endpoint. The caller's own is not changed, and its `Host` is kept."""
-        if self._is_own:
-            origin = self._origin(asked.url.scheme)
-            sent = httpx.Request(
-                asked.method, origin, headers=asked.headers, stream=asked.stream, extensions=extensions
-            )
-            sent.url = PathAt(origin, asked.url.raw_path)
-            return sent
-        # Other transports, a subclass of httpx's too, get all that a client would give them.
-        url = asked.url.copy_with(host=self._endpoint.host, port=self._endpoint.port)
+        if self._is_frugal:
+            url = self._origin(asked.url.scheme)
+        else:
+            url = asked.url.copy_with(host=self._endpoint.host, port=self._endpoint.port)
         sent = httpx.Request(asked.method, url, headers=asked.headers, stream=asked.stream, extensions=extensions)
+        if self._is_frugal:
+            sent.url = PathAt(url, asked.url.raw_path)  # by its constructor it would become the origin alone
         if isinstance(asked.stream, httpx.ByteStream):
-            sent.read()
+            sent.read()  # some want the bytes
         return sent
 
     def _origin(self, scheme: str) -> httpx.URL:
@@ -47,10 +49,10 @@ class Way:
 
 
 class PathAt(httpx.URL):
-    """A path at an origin, made a whole URL only for who asks for more than httpx's own transports do.
+    """A path at an origin, made a whole URL only for who asks for more than frugal transports do.
 
-    They read the origin's parts and `raw_path`. To make a URL whole costs more than all else that is done to a request.
-    As text it is complete, for traces, say; but `httpx.URL(...)` of it would be the origin alone.
+    To make a URL whole costs more than all else that is done to a request. As text it is complete, for traces, say; but
+    `httpx.URL(...)` of it would be the origin alone.
     """
 
     def __init__(self, origin: httpx.URL, raw_path: bytes) -> None:

@@ -28,7 +28,7 @@ WORKERS = 20
 BALANCING = Balancing(drain_s=2.0)
 """The timer of a drain lasts so long, and is not to be taken for a leak."""
 
-AMOUNTS = [4_000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
+AMOUNTS = [2_000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,8 @@ async def churning(resolver: ManualResolver, endpoints: tuple[Endpoint, ...]) ->
 def assert_level(amount: int, before: Held, middle: Held, after: Held, closed: Held) -> None:
     """Nothing grows with the number of requests, and nothing stays when the transport is closed."""
     print(f"\n{amount} requests", before, middle, after, closed, sep="\n ")
-    assert after.objects - middle.objects < amount / 20, "not one for ten of the requests in between"
+    # Timers of drains come and go by the hundred; an object for each request would be a thousand.
+    assert after.objects - middle.objects < 300 + amount / 100
     assert after.descriptors - middle.descriptors < 10 * WORKERS
     assert after.threads == middle.threads
     assert after.tasks - middle.tasks < WORKERS
