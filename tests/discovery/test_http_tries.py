@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -296,7 +297,7 @@ async def test_where_there_is_no_room_it_is_a_pool_timeout(kind: str, two: tuple
 class Driven:
     """An exchange whose tries the test makes, each of which takes what the test says."""
 
-    def __init__(self, timeout: dict[str, float | None], *, method: str = "GET", **balancing: Any) -> None:
+    def __init__(self, timeout: dict[str, float | None], **balancing: Any) -> None:
         self.clock = FakeClock()
         self.balancer = Balancer(
             resolver=ManualResolver(*(Endpoint("10.0.0.1", port) for port in (1, 2, 3, 4, 5))),
@@ -305,7 +306,7 @@ class Driven:
         self.balancer.pick().done()
         exchanges = Exchanges(self.balancer, None, rules.outcome, self.clock)
         self.exchange: Exchange = exchanges.begin(
-            httpx.Request(method, "http://orders/", extensions={"timeout": timeout})
+            httpx.Request("GET", "http://orders/", extensions={"timeout": timeout})
         )
         assert self.exchange.picked()
         self.limits: dict[str, float | None] = {}
@@ -320,8 +321,24 @@ class Driven:
         return self.exchange.goes_on(error)
 
 
-def test_the_time_to_connect_is_shared_out_over_the_tries() -> None:
-    driven = Driven({"connect": 6.0, "read": 5.0, "write": 5.0, "pool": 5.0})
+Drive = Callable[..., Driven]
+
+
+@pytest.fixture
+def drive() -> Iterator[Drive]:
+    """Make a `Driven`."""
+    with ExitStack() as stack:
+
+        def made(timeout: dict[str, float | None], **balancing: Any) -> Driven:
+            driven = Driven(timeout, **balancing)
+            stack.enter_context(driven.balancer)
+            return driven
+
+        yield made
+
+
+def test_the_time_to_connect_is_shared_out_over_the_tries(drive: Drive) -> None:
+    driven = drive({"connect": 6.0, "read": 5.0, "write": 5.0, "pool": 5.0})
     refused = httpx.ConnectTimeout("")
     assert driven.fails(refused, 2.0)
     assert driven.limits == {"connect": 2.0, "read": 5.0, "write": 5.0, "pool": 5.0}
@@ -331,22 +348,22 @@ def test_the_time_to_connect_is_shared_out_over_the_tries() -> None:
     assert driven.limits["connect"] == 3.5, "the last one has all that is left"
 
 
-def test_no_try_has_less_than_a_second_to_connect_as_long_as_there_is_one() -> None:
-    driven = Driven({"connect": 1.5})
+def test_no_try_has_less_than_a_second_to_connect_as_long_as_there_is_one(drive: Drive) -> None:
+    driven = drive({"connect": 1.5})
     assert driven.fails(httpx.ConnectTimeout(""), 1.0)
     assert driven.limits["connect"] == 1.0
     assert not driven.fails(httpx.ConnectTimeout(""), 0.5)
     assert driven.limits["connect"] == 0.5
 
 
-def test_the_only_try_has_all_the_time() -> None:
-    driven = Driven({"connect": 6.0}, tries=1)
+def test_the_only_try_has_all_the_time(drive: Drive) -> None:
+    driven = drive({"connect": 6.0}, tries=1)
     assert not driven.fails(httpx.ConnectError(""), 0.0)
     assert driven.limits["connect"] == 6.0
 
 
-def test_a_try_that_fails_in_the_middle_leaves_the_next_the_time_that_it_has_not_used() -> None:
-    driven = Driven({"connect": 3.0, "read": 5.0})
+def test_a_try_that_fails_in_the_middle_leaves_the_next_the_time_that_it_has_not_used(drive: Drive) -> None:
+    driven = drive({"connect": 3.0, "read": 5.0})
     assert driven.fails(httpx.ReadError(""), 4.0)
     assert driven.limits["read"] == 5.0
     sent = driven.addressed()
@@ -356,20 +373,20 @@ def test_a_try_that_fails_in_the_middle_leaves_the_next_the_time_that_it_has_not
 
 
 @pytest.mark.parametrize("error", [httpx.ReadTimeout(""), httpx.WriteTimeout(""), httpx.PoolTimeout("")])
-def test_a_limit_that_is_over_is_over(error: Exception) -> None:
-    assert not Driven({"connect": None, "read": None, "write": None, "pool": None}).fails(error, 0.0)
+def test_a_limit_that_is_over_is_over(drive: Drive, error: Exception) -> None:
+    assert not drive({"connect": None, "read": None, "write": None, "pool": None}).fails(error, 0.0)
 
 
-def test_without_limits_there_are_none() -> None:
-    driven = Driven({"connect": None, "read": None, "write": None, "pool": None})
+def test_without_limits_there_are_none(drive: Drive) -> None:
+    driven = drive({"connect": None, "read": None, "write": None, "pool": None})
     assert driven.fails(httpx.ReadError(""), 1e6)
     assert driven.fails(httpx.ConnectError(""), 1e6)
     assert set(driven.limits.values()) == {None}
     assert not driven.fails(httpx.ConnectError(""), 0.0)
 
 
-def test_time_that_is_over_is_not_tried_again() -> None:
-    assert not Driven({"read": 5.0}).fails(httpx.ReadError(""), 5.0)
+def test_time_that_is_over_is_not_tried_again(drive: Drive) -> None:
+    assert not drive({"read": 5.0}).fails(httpx.ReadError(""), 5.0)
 
 
 # What errors mean
