@@ -31,13 +31,13 @@ def waiting(threads: ThreadPoolExecutor, balancer: Balancer, count: int = 1) -> 
     found_none = threading.Semaphore(0)
     pick = balancer.pick_nowait
 
-    def tell(*arguments: object) -> Lease | None:
-        lease = pick(*arguments)  # type: ignore[arg-type]
+    def tell(*arguments: object, **named: object) -> Lease | None:
+        lease = pick(*arguments, **named)  # type: ignore[arg-type]
         if lease is None:
             found_none.release()
         return lease
 
-    balancer.pick_nowait = tell  # type: ignore[assignment]
+    balancer.pick_nowait = tell  # type: ignore[method-assign]
     futures = [threads.submit(balancer.pick) for _ in range(count)]
     for _ in range(2 * count):  # once at first, and once when they will be woken
         found_none.acquire()
