@@ -183,14 +183,14 @@ def _placed(seen: _Seen, port: int) -> Endpoint:
 
 
 def _seen(host: str, item: Object) -> _Seen:
-    target, hints = item.get("targetRef"), item.get("hints") or _NONE
+    target, hints = item.get("targetRef"), item.get("hints")
     return _Seen(
         host,
         str(target.get("name") or "") if target else "",
         str(item.get("zone") or ""),
         str(item.get("nodeName") or ""),
-        tuple([str(hint["name"]) for hint in hints.get("forZones") or ()]),
-        tuple([str(hint["name"]) for hint in hints.get("forNodes") or ()]),
+        tuple([str(hint["name"]) for hint in hints.get("forZones") or ()]) if hints else (),
+        tuple([str(hint["name"]) for hint in hints.get("forNodes") or ()]) if hints else (),
     )
 
 
