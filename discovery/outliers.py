@@ -94,9 +94,9 @@ class Outliers:
                 bounds = f"at least {low}" if high is None else f"between {low} and {high}"
                 raise ValueError(f"Outliers({name}={value}): it must be {bounds}")
 
-    def room(self, ejected: int, count: int) -> bool:
-        """Whether one more of `count` endpoints may be ejected."""
-        return ejected < max(1, int(self.most * count))
+    def cap(self, count: int) -> int:
+        """How many of `count` endpoints may be ejected at a time."""
+        return max(1, int(self.most * count))
 
     def in_panic(self, healthy: int, count: int) -> bool:
         """Whether so few are healthy that health is to be ignored."""
@@ -118,8 +118,10 @@ class Outliers:
 
     def succeeded(self, health: Health, now: float) -> Health:
         """After a success; that of a request which began before an ejection means nothing."""
-        if health.phase is not Phase.PROBED:
-            return health
+        return self.readmitted(health, now) if health.phase is Phase.PROBED else health
+
+    def readmitted(self, health: Health, now: float) -> Health:
+        """When it takes requests again; how often it was ejected is not forgotten at once."""
         return Health(ejections=health.ejections, readmitted_at=now)
 
     def duration_s(self, health: Health, random: float) -> float:

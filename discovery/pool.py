@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import threading
 import weakref
@@ -15,7 +16,7 @@ from discovery.balancing import Balancing
 from discovery.errors import Closed, DiscoveryError, NoEndpoints, ResolutionFailed
 from discovery.model import Endpoint, Snapshot
 from discovery.node import Lease, Node, TimedLease
-from discovery.outliers import Mark, Phase
+from discovery.outliers import Health, Mark, Phase
 from discovery.policies import Picker, Policy
 
 
@@ -124,6 +125,7 @@ class Pool:
                     self._chosen = None  # it may go by what has changed
                 nodes[address] = node
             self._nodes, self._snapshot = nodes, snapshot
+            self._keep_cap()
             self._publish()
             # Only now, so that a pick that finds its node draining finds a newer picker too.
             self._drain(left.values())
@@ -191,10 +193,11 @@ class Pool:
                 return
             self._penalise(node, node.consecutive)
             before, mark = node.health, Mark(self.clock(), node.successes, node.failures)
-            room = outliers.room(sum(each.health.ejected for each in self._nodes.values()), len(self._nodes))
+            room = sum(each.ejected for each in self._nodes.values()) < outliers.cap(len(self._nodes))
             node.health = outliers.failed(before, node.consecutive, mark, room=room)
             if node.health.phase is Phase.EJECTED and before.phase is not Phase.EJECTED:
-                self.clock.later(outliers.duration_s(node.health, self._random()), lambda: self._probe(node))
+                over = functools.partial(self._probe, node, node.health)
+                self.clock.later(outliers.duration_s(node.health, self._random()), over)
                 self._publish()
 
     def refused(self, node: Node) -> None:
@@ -218,14 +221,23 @@ class Pool:
         else:
             self._tell()  # there is room for somebody who waits
 
+    def _keep_cap(self) -> None:
+        """Of a smaller set fewer may be ejected."""
+        outliers = self.balancing.outliers
+        if outliers is not None:
+            ejected = [node for node in self._nodes.values() if node.ejected]
+            for node in ejected[outliers.cap(len(self._nodes)) :]:
+                node.health = outliers.readmitted(node.health, self.clock())
+
     def _readmit(self, node: Node) -> None:
         if self.balancing.outliers is not None:
             node.health = self.balancing.outliers.succeeded(node.health, self.clock())
             self._publish()
 
-    def _probe(self, node: Node) -> None:
+    def _probe(self, node: Node, ejection: Health) -> None:
+        """The time of this ejection is over."""
         with self._lock:
-            if self.balancing.outliers is not None:
+            if self.balancing.outliers is not None and node.health is ejection:
                 node.health = self.balancing.outliers.due(node.health)
                 node.earlier = frozenset(node.leases)
                 self._publish()
@@ -271,15 +283,16 @@ class Pool:
         if self._snapshot is None or self.closed:
             return  # nothing is known yet, or no longer: what nodes tell does not change that
         reachable = filters.ready(self._nodes.values())
-        candidates = filters.healthy(reachable, self.balancing.outliers)
+        candidates = well = filters.healthy(reachable, self.balancing.outliers)
         if self.balancing.prefer_zone:
-            candidates = filters.near(candidates, self._nodes.values(), *self._here[1:])
+            candidates = filters.near(well, self._nodes.values(), *self._here[1:])
         before, self._offered = self._offered, candidates
         if candidates:
             # A rotation goes on where nothing changed for it, so that it stays exact.
             if self._chosen is None or self._offered != before:
                 self._chosen = self._policy.picker(candidates)
-            self._offer(self._admitting(self._chosen, candidates, reachable))
+            suspects = reachable if len(well) < len(reachable) else ()
+            self._offer(self._admitting(self._chosen, candidates, suspects))
         elif not self._nodes:
             self._offer(_Refusal(NoEndpoints, self._snapshot.note or "it has no ready endpoint"))
         elif all(node.error for node in self._nodes.values()):
@@ -288,18 +301,15 @@ class Pool:
         else:
             self._offer(None)
 
-    def _admitting(self, picker: Picker, candidates: Sequence[Node], reachable: Sequence[Node]) -> Picker:
-        """The policy's picker, and around it what has to overrule it now."""
+    def _admitting(self, picker: Picker, candidates: Sequence[Node], suspects: Sequence[Node]) -> Picker:
+        """The policy's picker, and around it what has to overrule it now; some of the suspects may need a probe."""
         balancing = self.balancing
         if balancing.slow_start_s and any(self._is_new(node) for node in candidates):
             picker = SlowStart(picker, balancing.slow_start_s, clock=self.clock, random=self._random)
-        if len(candidates) < len(reachable):
-            # One that is in flight there already is the probe, unless it is older: a stream may last for hours.
-            probes = [
-                node for node in reachable if node.health.probed and not node.sick and not node.leases - node.earlier
-            ]
-            if probes:
-                picker = Probing(picker, probes)
+        # One that is in flight there already is the probe, unless it is older: a stream may last for hours.
+        probes = [node for node in suspects if node.health.probed and not node.sick and not node.leases - node.earlier]
+        if probes:
+            picker = Probing(picker, probes)
         return Limited(picker, candidates, balancing.max_in_flight) if balancing.max_in_flight else picker
 
     def _is_new(self, node: Node) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from discovery.admission import SlowStart
 from discovery.balancing import Balancing
 from discovery.errors import Closed, Overloaded
 from discovery.model import Endpoint, Outcome, Snapshot
@@ -65,8 +66,10 @@ def test_when_the_last_start_is_over_the_policy_is_asked_alone() -> None:
     old, new = endpoints(2)
     served.update([new, old])
     assert served.pick().endpoint == old
+    assert isinstance(served.pool._picker, SlowStart)
     served.clock.advance(10)
     assert served.pick().endpoint == new
+    assert not isinstance(served.pool._picker, SlowStart)
 
 
 def test_an_endpoint_never_has_more_in_flight_than_it_may() -> None:

@@ -7,6 +7,7 @@ import pytest
 from discovery.balancing import Balancing
 from discovery.errors import ResolutionFailed
 from discovery.model import Outcome
+from discovery.outliers import Outliers, Phase
 from tests.discovery.pools import Served
 
 
@@ -71,8 +72,12 @@ def test_an_active_check_keeps_requests_away_until_it_passes() -> None:
     node = served.nodes[0]
     node.report_check(False)
     assert node not in served.picks(20)
-    node.report_check(False)
-    node.report_check(True)
+    heard: list[None] = []
+    with served.pool.listening(lambda: heard.append(None)):
+        node.report_check(False)
+        assert heard == [], "it has said so already"
+        node.report_check(True)
+        assert heard == [None]
     assert served.picks(20)[node] == 5
 
 
@@ -166,3 +171,16 @@ def test_other_endpoints_are_not_touched_by_one_that_fails() -> None:
     served = Served(4)
     served.eject(served.nodes[0])
     assert {(node.failures, node.penalty, node.attended) for node in served.nodes[1:]} == {(0, 0, False)}
+
+
+def test_of_a_set_that_shrinks_no_more_are_ejected_than_of_one_of_its_size() -> None:
+    served = Served(20)
+    first, second = served.nodes[:2]
+    for node in (first, second):
+        served.eject(node)
+    served.update([node.endpoint for node in served.nodes[:19]])
+    (ejected,) = served.ejected
+    (readmitted,) = {first, second} - {ejected}
+    assert readmitted.endpoint in {node.endpoint for node in served.picks(19)}
+    served.clock.advance(Outliers().longest_s)
+    assert readmitted.health.phase is Phase.IN, "the time of the ejection that was called off means nothing any more"

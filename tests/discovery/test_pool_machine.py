@@ -223,8 +223,11 @@ class PoolMachine(RuleBasedStateMachine):
             self.spoken_against_at[node] = self.clock()
         if before is Phase.IN and node.health.phase is not Phase.IN:
             assert outcome is Outcome.FAILURE
-            ejected, count = sum(each.ejected for each in self.pool.nodes), len(self.pool.nodes)
-            assert ejected <= max(1, count // 10)
+
+    @invariant()
+    def no_more_are_ejected_than_may_be(self) -> None:
+        nodes = self.pool.nodes
+        assert sum(node.ejected for node in nodes) <= max(1, len(nodes) // 10)
 
     @invariant()
     def counts_are_exact(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from discovery.model import Endpoint
 from discovery.node import Lease, Node
 from discovery.policies import Picker
-from discovery.policies.ring_hash import BOUND, FEWER_POINTS, MANY, RingHash
+from discovery.policies.ring_hash import FEWER_POINTS, MANY, RingHash
 from tests.discovery.policies.served import busy, nodes
 
 KEYS = [f"user-{number}" for number in range(2_000)]
@@ -63,7 +63,7 @@ def test_one_hot_key_does_not_load_its_endpoint_beyond_the_bound(count: int) -> 
     for _ in range(40 * count):
         busy(picker.pick("hot", ()), 1)
         highest, total = most(chosen)
-        assert highest <= math.ceil(BOUND * total / count)
+        assert highest <= math.ceil(1.25 * total / count)
 
 
 def test_the_bound_holds_while_as_many_come_as_go() -> None:
@@ -79,7 +79,7 @@ def test_the_bound_holds_while_as_many_come_as_go() -> None:
         highest, total = most(chosen)
         if step >= 100:
             # The sum is looked at once for as many picks as there are endpoints.
-            assert highest <= math.ceil(BOUND * (total + len(chosen)) / len(chosen))
+            assert highest <= math.ceil(1.25 * (total + len(chosen)) / len(chosen))
 
 
 def test_a_key_goes_to_the_next_on_the_ring_when_its_endpoint_is_full_and_back() -> None:
@@ -93,6 +93,19 @@ def test_a_key_goes_to_the_next_on_the_ring_when_its_endpoint_is_full_and_back()
     for lease in leases:
         lease.done()
     assert _settled(picker, "key", chosen) is home
+
+
+def test_a_key_stays_where_it_is_under_load_as_long_as_the_bound_allows() -> None:
+    chosen = nodes(3)
+    picker = RingHash().picker(chosen)
+    home = picker.pick("key", ())
+    for node in chosen:
+        busy(node, 20)
+    busy(home, 5)
+    # It has 25, and 1.25 times the mean of 65 requests and this one is 27.5; then 35, and 31.7.
+    assert _settled(picker, "key", chosen) is home
+    busy(home, 10)
+    assert _settled(picker, "key", chosen) is not home
 
 
 def _settled(picker: Picker, key: str, chosen: list[Node]) -> Node:
@@ -117,7 +130,7 @@ def test_requests_without_a_key_are_spread() -> None:
         busy(picker.pick(None, ()), 1)
     loads = [len(node.leases) for node in chosen]
     assert min(loads) > 50
-    assert max(loads) <= BOUND * 100 + 1
+    assert max(loads) <= 1.25 * 100 + 1
 
 
 def test_a_key_whose_endpoint_is_avoided_goes_to_the_next_and_all_avoided_to_the_least_loaded() -> None:

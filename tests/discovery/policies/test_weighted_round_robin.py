@@ -43,7 +43,7 @@ def test_an_endpoint_of_a_fourth_of_the_weight_gets_no_two_of_three_requests_in_
         assert all(three.count(node) <= 1 for node in light)
 
 
-@pytest.mark.parametrize("weights", [[1, 3], [2, 1, 1], [3, 1, 2, 2], [5, 4, 3, 2, 1], [100, 1]])
+@pytest.mark.parametrize("weights", [[1, 3], [2, 1, 1], [3, 1, 2, 2], [5, 4, 3, 2, 1], [100, 1], [20, 1, 1, 1, 1, 1]])
 def test_at_each_moment_an_endpoint_is_close_to_its_share(weights: list[int]) -> None:
     chosen = nodes(len(weights), weights=weights)
     picker = WeightedRoundRobin(random=random.Random(2).random).picker(chosen)
