@@ -20,6 +20,7 @@ from benchmarks.overheads import grpc_ways, http_ways
 from benchmarks.overheads.bursts import Burst, burst, burst_asyncio
 from benchmarks.overheads.server import names
 from benchmarks.overheads.ways import Ways
+from benchmarks.uninterrupted import uninterrupted
 
 Protocol = Literal["grpc", "http"]
 Kind = Literal["sync", "asyncio"]
@@ -52,15 +53,24 @@ class Client:
         self._process = processes.Process(target=main, args=(job, self._theirs), daemon=True)
 
     def __enter__(self) -> Self:
-        self._process.start()
+        try:
+            with uninterrupted():
+                self._process.start()
+        except BaseException:
+            self._end()
+            raise
         self._theirs.close()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.join()
+        self._end()
+
+    def _end(self) -> None:
+        if self._process.pid is not None:
+            self._process.kill()
+            self._process.join()
         self._process.close()
         self._pipe.close()
 

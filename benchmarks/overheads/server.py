@@ -19,6 +19,7 @@ from typing import Protocol, Self
 
 from benchmarks.overheads.grpc_answers import GrpcAnswers
 from benchmarks.overheads.http_answers import HttpAnswers
+from benchmarks.uninterrupted import uninterrupted
 
 ANSWERS: dict[str, Callable[[str], Answers]] = {"grpc": GrpcAnswers, "http": HttpAnswers}
 _CHUNK = 256 * 1024
@@ -44,9 +45,10 @@ class Server:
         self.addresses: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
-        self._process.start()
-        self._theirs.close()
         try:
+            with uninterrupted():
+                self._process.start()
+            self._theirs.close()
             self.addresses = self._pipe.recv()
         except BaseException:
             self._end()
@@ -59,8 +61,9 @@ class Server:
         self._end()
 
     def _end(self) -> None:
-        self._process.kill()
-        self._process.join()
+        if self._process.pid is not None:
+            self._process.kill()
+            self._process.join()
         self._process.close()
         self._pipe.close()
 

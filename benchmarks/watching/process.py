@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from benchmarks.client import Failed
 from benchmarks.lab.certificates import Certificates
 from benchmarks.process import ClientError
+from benchmarks.uninterrupted import uninterrupted
 from benchmarks.watching import client, server
 from benchmarks.watching.client import Api, Job, Report
 from benchmarks.watching.course import Course
@@ -57,14 +58,16 @@ class Pair:
         """A process of `main`, which sends messages, ended for certain when the context is left."""
         messages, theirs = self.processes.Pipe(duplex=False)
         process = self.processes.Process(target=main, args=(*arguments, self.limit_s + _GRACE_S, theirs), daemon=True)
-        process.start()
-        # Only the process may hold this end, or its death would not be noticed here.
-        theirs.close()
         try:
+            with uninterrupted():
+                process.start()
+            # Only the process may hold this end, or its death would not be noticed here.
+            theirs.close()
             yield messages
         finally:
-            process.kill()
-            process.join()
+            if process.pid is not None:
+                process.kill()
+                process.join()
             process.close()
             messages.close()
 

@@ -101,8 +101,7 @@ def test_interrupted(number: int, folder: Path) -> None:
 
     assert process.returncode == 128 + number
     assert output == ""
-    # multiprocessing's fork server may be in the middle of a request, and says so when its parent is gone.
-    assert "benchmarks/" not in errors
+    assert "Traceback" not in errors
     assert list(folder.iterdir()) == []
     assert not any(f"{MARK}={mark}" in environ for environ in environs())
 

@@ -102,6 +102,6 @@ def test_nothing_is_left_however_it_ends(number: int) -> None:
         rest = process.stderr.read()
 
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
-    # multiprocessing's fork server may be in the middle of a request, and says so when its parent is gone.
-    assert "benchmarks/" not in rest
+    # Of a parent that was killed in the middle of a request multiprocessing's fork server complains itself.
+    assert ("benchmarks/" if number == signal.SIGKILL else "Traceback") not in rest
     assert processes(mark) == []
