@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.simulation.findings import Chart
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-"""Okabe's and Ito's, less those that vanish on white or on black."""
+COLOURS = ("#1E7FC2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+"""Okabe's and Ito's, less those that vanish on white or on black, and with a lighter blue."""
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 GREY = "#808080"
 """As far from white as from black."""

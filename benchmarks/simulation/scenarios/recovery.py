@@ -25,9 +25,10 @@ One endpoint of ten fails everything for 1 s or 10 s. How long after that until 
 second in which it gets at least 80 % of a tenth? The load is 20 %.
 
 Ejections last longer each time, twice as long up to a minute, less up to a half by chance. So the wait after a
-failure is at most about as long as the failure. `peak_ewma` takes a failure for an answer that took 5 s and forgets
-it by 1/e in 10 s: until 5 s have become some 10 ms, about a minute goes by, however short the failure was. It would
-be less if it were asked, since each good answer brings the average down; but it is not asked.
+failure is at most about as long as the failure, and with `least_request` the 5 s for which it counts failures as
+load. `peak_ewma` takes a failure for an answer that took 5 s and forgets it by 1/e in 10 s: until 5 s have become
+some 10 ms, about a minute goes by, however short the failure was. It would be less if it were asked, since each good
+answer brings the average down; but it is not asked.
 """
 
     def play(self, setting: Setting) -> Findings:

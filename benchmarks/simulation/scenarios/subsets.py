@@ -112,7 +112,7 @@ def _findings(
         ],
         Chart(
             "subsets",
-            "Connections per endpoint, sorted: from 30 % above the mean to 20 % below it, most within 10 %.",
+            "Connections per endpoint, sorted: from a third above the mean to a quarter below it, most within a tenth.",
             "endpoints, the busiest first",
             "connections",
             [Line("subset=30", list(range(1, ENDPOINTS + 1)), list(connections))],

@@ -25,7 +25,7 @@ SHAPES: dict[str, tuple[tuple[float, ...], int]] = {
 """How slow the endpoints are, in turn, and how many requests come at once."""
 LOADS = (0.3, 0.5, 0.7, 0.9)
 CLIENTS = (1, 10, 100)
-REQUESTS = {3: 3000, 10: 6000, 100: 15000}
+REQUESTS = {3: 3000, 10: 6000, 100: 12000}
 """Of one run, by the number of endpoints."""
 WARM = 0.2
 """The share of a run that is not judged."""
