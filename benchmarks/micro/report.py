@@ -43,9 +43,13 @@ def typical(seconds: Sequence[float]) -> float:
 
 
 def growth(values: Values, policy: str, *, busy: bool = False) -> float:
-    """What a pick takes among the most endpoints, as a multiple of what it takes among the fewest."""
-    few, many = (typical(values[picks(policy, size, busy=busy)]) for size in (SIZES[0], SIZES[-1]))
-    return many / few
+    """What a pick takes among the most endpoints, as a multiple of what it takes among the fewest.
+
+    The median of all rounds, in each of which the two are measured one soon after the other: a machine that others use
+    is now quick, now slow.
+    """
+    few, many = (values[picks(policy, size, busy=busy)] for size in (SIZES[0], SIZES[-1]))
+    return statistics.median(more / less for less, more in zip(few, many, strict=True))
 
 
 def targets(values: Values) -> Iterator[Target]:

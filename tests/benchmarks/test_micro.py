@@ -63,7 +63,13 @@ def test_a_target_that_is_missed_is_a_line(name: str, seconds: float, line: str)
 
 def test_the_slower_three_quarters_are_taken_for_noise() -> None:
     assert typical([1.0, 1.0, 50.0, 70.0, 90.0]) == 1.0
-    assert growth({**WELL, picks("first", SIZES[-1]): [600e-9, 600e-9, 9.0, 9.0, 9.0]}, "first") == pytest.approx(1.2)
+    assert typical([3.0]) == 3.0
+
+
+def test_growth_is_that_within_a_round() -> None:
+    few, many = [500e-9, 900e-9, 500e-9], [600e-9, 1080e-9, 5.0]
+    values = {**WELL, picks("first", SIZES[0]): few, picks("first", SIZES[-1]): many}
+    assert growth(values, "first") == pytest.approx(1.2)
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
