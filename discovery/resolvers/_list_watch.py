@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import httpx
+import msgspec
 
-from discovery.resolvers import ResolverError
+from discovery.resolvers import ResolverError, _wire
 from discovery.resolvers._credentials import Access, headers_of
-from discovery.resolvers._slices import Object, Slices
+from discovery.resolvers._slices import Slices
 
 PAGE = "500"
 """Objects in a page of a list, as client-go has it."""
@@ -107,7 +106,7 @@ class _Api:
         self._who = f"endpointslices in namespace {namespace!r}"
         self._streams_lists = True
 
-    async def begin(self, version: str) -> tuple[Slices, AsyncGenerator[Object, None]]:
+    async def begin(self, version: str) -> tuple[Slices, AsyncGenerator[_wire.Event, None]]:
         """All slices at `version` or newer ("" is the newest there is), and the events after them."""
         if self._streams_lists:
             events = self.watch(version, from_list=True)
@@ -124,7 +123,7 @@ class _Api:
         query = {"limit": PAGE, **({"resourceVersion": version} if version else {})}
         if version not in {"", ANY}:
             query["resourceVersionMatch"] = "NotOlderThan"  # with a limit it would be that version exactly
-        items: list[Object] = []
+        items: tuple[_wire.EndpointSlice, ...] = ()
         while True:
             try:
                 body = await self._page(query)
@@ -132,18 +131,16 @@ class _Api:
                 if "continue" not in query:
                     raise
                 # It took too long from page to page: everything at once.
-                query, items = {}, []
+                query, items = {}, ()
                 continue
-            items += body.get("items") or ()
-            rest = body["metadata"].get("continue")
-            if not rest:
-                return Slices.listed({"metadata": body["metadata"], "items": items})
-            query = {"limit": PAGE, "continue": rest}
+            items += body.items or ()
+            if not body.metadata.more:
+                return Slices.listed(_wire.EndpointSliceList(body.metadata, items))
+            query = {"limit": PAGE, "continue": body.metadata.more}
 
-    async def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
+    async def _page(self, query: Mapping[str, str]) -> _wire.EndpointSliceList:
         async with self._response("list", query) as response:
-            body: dict[str, Any] = json.loads(await _read(response))
-        return body
+            return _wire.read_list(await _read(response))
 
     async def watch(
         self,
@@ -152,7 +149,7 @@ class _Api:
         from_list: bool = False,
         random: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
-    ) -> AsyncGenerator[Object, None]:
+    ) -> AsyncGenerator[_wire.Event, None]:
         """Events after `version`, until the server closes the watch. At its own time limit, say.
 
         from_list  before them, all that there is at `version` or newer, and a bookmark that ends it
@@ -168,9 +165,9 @@ class _Api:
         began, events = clock(), 0
         async with self._response("watch", query) as response:
             async for line in _lines(response):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    raise self._error("watch", event["object"].get("code") or 500, json.dumps(event["object"]).encode())
+                event = _wire.read_event(line)
+                if isinstance(event, _wire.Failed):
+                    raise self._error("watch", event.object.code or 500, event.object.message or "")
                 events += 1
                 yield event
         if not events and clock() - began < 1.0:
@@ -181,8 +178,11 @@ class _Api:
         response = await self._client.send(await self._request(query), stream=True)
         try:
             if response.status_code != 200:
-                raise self._error(verb, response.status_code, await _read(response), response.headers)
+                message = _message(await _read(response))
+                raise self._error(verb, response.status_code, message, response.headers)
             yield response
+        except msgspec.DecodeError as error:
+            raise ApiError(f"{self._access.url} sent what is none of {self._who}: {error}") from None
         finally:
             await response.aclose()
 
@@ -197,9 +197,8 @@ class _Api:
         )
 
     def _error(
-        self, verb: str, status: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+        self, verb: str, status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})
     ) -> Exception:
-        message = _message(body)
         if status == 410 or "Too large resource version" in message:
             return _Expired()
         advice = f" (the service account needs a Role with list and watch on {self._who})" if status == 403 else ""
@@ -208,7 +207,7 @@ class _Api:
         return ApiError(text, status=status, retry_after_s=float(after) if re.fullmatch(r"[0-9]{1,4}", after) else None)
 
 
-async def _streamed(events: AsyncGenerator[Object, None]) -> Slices:
+async def _streamed(events: AsyncGenerator[_wire.Event, None]) -> Slices:
     """The list that a watch begins with; its later events stay in it. Raises `_NotStreamed`."""
     slices, complete = Slices(), False
     try:
@@ -216,14 +215,14 @@ async def _streamed(events: AsyncGenerator[Object, None]) -> Slices:
             async with asyncio.timeout(STREAMED_SILENCE_S):
                 event = await anext(events)
             slices = slices.after(event)
-            marks = event["object"]["metadata"].get("annotations") or ()
-            complete = event["type"] == "BOOKMARK" and _END_OF_LIST in marks
+            marks = event.object.metadata.annotations or ()
+            complete = isinstance(event, _wire.Bookmark) and _END_OF_LIST in marks
     except ApiError as error:
         # Refused as it is asked (422, 400), as older servers do, or no protocol at all; not for who asks or when.
         if error.status < 500 and error.status not in {401, 403, 408, 429}:
             raise _NotStreamed(str(error)) from None
         raise
-    except (StopAsyncIteration, TimeoutError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (StopAsyncIteration, TimeoutError, ValueError) as error:
         await events.aclose()
         raise _NotStreamed(f"{type(error).__name__} {error}".strip()) from None
     return slices
@@ -254,8 +253,7 @@ async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
 
 def _message(body: bytes) -> str:
     """What a Kubernetes Status says, or the beginning of whatever else it is."""
-    try:
-        status: Any = json.loads(body)
-        return str(status["message"])
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")
+    with contextlib.suppress(msgspec.DecodeError, ValueError):
+        if message := _wire.read_status(body).message:
+            return message
+    return body[:200].decode(errors="replace")

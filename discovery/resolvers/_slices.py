@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
-from discovery.model import Endpoint, Snapshot, port_number
+from discovery.model import Endpoint, Snapshot
+from discovery.resolvers._wire import (
+    Bookmark,
+    Conditions,
+    EndpointSlice,
+    EndpointSliceList,
+    Event,
+    Member,
+    Metadata,
+    Named,
+)
 
-Object = Mapping[str, Any]
 Placed = dict[tuple[str, int], Endpoint]
-
-
-@dataclass(frozen=True, slots=True)
-class _Port:
-    name: str
-    number: int
-
-
-class _Seen(NamedTuple):
-    """An endpoint that still lacks its port. Not an `Endpoint`, which takes ten times as long to make."""
-
-    host: str
-    name: str
-    zone: str
-    node: str
-    for_zones: tuple[str, ...]
-    for_nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
     """What counts of one EndpointSlice.
 
+    ports    names and numbers
     ready    may take requests
     leaving  terminate, and serve until they have
     hosts    all addresses, whatever their condition
     """
 
     family: str
-    ports: tuple[_Port, ...]
-    ready: tuple[_Seen, ...]
-    leaving: tuple[_Seen, ...]
+    ports: tuple[tuple[str, int], ...]
+    ready: tuple[Member, ...]
+    leaving: tuple[Member, ...]
     hosts: frozenset[str]
     _placed: dict[tuple[int, bool], Placed] = field(default_factory=dict, compare=False, repr=False)
 
@@ -51,8 +44,9 @@ class _Slice:
         """The ready or the leaving endpoints on a port, by address. Kept, since of many slices few change at a time."""
         key = (port, ready)
         if key not in self._placed:
-            chosen = sorted(self.ready if ready else self.leaving)
-            self._placed[key] = {(each.host, port): _placed(each, port) for each in chosen}
+            endpoints = [_placed(each, port) for each in (self.ready if ready else self.leaving)]
+            endpoints.sort(key=_BY_HOST)
+            self._placed[key] = {(each.host, port): each for each in endpoints}
         return self._placed[key]
 
 
@@ -64,22 +58,22 @@ class Slices:
     by_name: Mapping[str, _Slice] = field(default_factory=dict)
 
     @classmethod
-    def listed(cls, body: Object) -> Slices:
-        """From the body of a LIST."""
-        items = body.get("items") or []
-        return cls(_version(body), {item["metadata"]["name"]: _parse(item) for item in items})
+    def listed(cls, body: EndpointSliceList) -> Slices:
+        """From a LIST. Raises ValueError where it is none that counts."""
+        return cls(_version(body.metadata), {_name(item.metadata): _parse(item) for item in body.items or ()})
 
-    def after(self, event: Object) -> Slices:
-        """With one watch event (ADDED, MODIFIED, DELETED, BOOKMARK) applied."""
-        item = event["object"]
-        if event["type"] == "BOOKMARK":
-            return Slices(_version(item), self.by_name)
+    def after(self, event: Event) -> Slices:
+        """With one watch event applied. Raises ValueError where it is none that counts."""
+        item = event.object
+        version = _version(item.metadata)
+        if isinstance(event, Bookmark):
+            return Slices(version, self.by_name)
         by_name = dict(self.by_name)
-        if event["type"] == "DELETED":
-            by_name.pop(item["metadata"]["name"], None)
+        if isinstance(item, EndpointSlice):
+            by_name[_name(item.metadata)] = _parse(item)
         else:
-            by_name[item["metadata"]["name"]] = _parse(item)
-        return Slices(_version(item), by_name)
+            by_name.pop(_name(item.metadata), None)
+        return Slices(version, by_name)
 
     def snapshot(self, port: str) -> Snapshot:
         """The endpoints of all slices on one port: by name, by number (the pods'), or "" for the only one.
@@ -96,9 +90,10 @@ class Slices:
             now = newer.by_name.get(name)
             if now is not each:
                 for endpoint in each.ready:
-                    if not (now and endpoint.host in now.hosts) and not newer.has(endpoint.host):
-                        alone = _Slice(each.family, each.ports, (endpoint,), (), frozenset({endpoint.host}))
-                        yield endpoint.host, Slices(self.version, {f"{name}/{endpoint.host}": alone})
+                    host = _host(endpoint)
+                    if not (now and host in now.hosts) and not newer.has(host):
+                        alone = _Slice(each.family, each.ports, (endpoint,), (), frozenset({host}))
+                        yield host, Slices(self.version, {f"{name}/{host}": alone})
 
     def of_names(self) -> tuple[str, ...]:
         """The slices that hold DNS names in place of addresses (`addressType: FQDN`), which are not used."""
@@ -111,7 +106,7 @@ class Slices:
     def _why_empty(self, port: str, has_port: bool) -> str:
         if not self.by_name:
             return "it has no EndpointSlice: there is no such Service, or it has no selector"
-        ports = sorted({(each.name, each.number) for one in self.by_name.values() for each in one.ports})
+        ports = sorted({each for one in self.by_name.values() for each in one.ports})
         if has_port or not ports:
             return "none of its pods is ready"
         known = ", ".join(f"{name} ({number})" if name else str(number) for name, number in ports)
@@ -121,35 +116,36 @@ class Slices:
         return f"no pod has a port of the {kind} {port!r}; there are {known}"
 
 
-def _version(item: Object) -> str:
-    return str(item["metadata"]["resourceVersion"])
+def _version(metadata: Metadata) -> str:
+    if not metadata.resource_version:
+        raise ValueError("an object without a resourceVersion")
+    return metadata.resource_version
 
 
-def _parse(item: Object) -> _Slice:
-    """Raises ValueError, TypeError or KeyError where it is not an EndpointSlice."""
-    family = item.get("addressType")
+def _name(metadata: Metadata) -> str:
+    if not metadata.name:
+        raise ValueError("an object without a name")
+    return metadata.name
+
+
+def _parse(item: EndpointSlice) -> _Slice:
     # FQDN slices are deprecated, and no address that could be connected to.
-    items = item.get("endpoints") or () if family in {"IPv4", "IPv6"} else ()
-    ready, leaving, hosts = list[_Seen](), list[_Seen](), set[str]()
-    for each in items:
-        if not (addresses := each.get("addresses")):
+    members = item.endpoints or () if item.address_type in {"IPv4", "IPv6"} else ()
+    ready, leaving, hosts = list[Member](), list[Member](), set[str]()
+    for each in members:
+        if not each.addresses:
             continue
-        # Where there are several addresses they are fungible, and consumers are told to use the first.
-        host = _address(addresses[0])
-        hosts.add(host)
+        hosts.add(_host(each))
         # The API's documentation of EndpointConditions says what one that is absent or null counts as.
-        conditions = each.get("conditions") or _NONE
-        is_ready, is_serving = conditions.get("ready"), conditions.get("serving")
-        if is_ready is None or is_ready:
-            ready.append(_seen(host, each))
-        if conditions.get("terminating") and (is_serving is None or is_serving):
-            leaving.append(_seen(host, each))
+        conditions = each.conditions or _NONE
+        if conditions.ready is not False:
+            ready.append(each)
+        if conditions.terminating and conditions.serving is not False:
+            leaving.append(each)
     return _Slice(
-        family=str(family),
+        family=str(item.address_type),
         ports=tuple(
-            _Port(str(port.get("name") or ""), port_number(str(port["port"])))
-            for port in item.get("ports") or ()
-            if port.get("port") and (port.get("protocol") or "TCP") == "TCP"
+            (each.name or "", each.port) for each in item.ports or () if each.port and (each.protocol or "TCP") == "TCP"
         ),
         ready=tuple(ready),
         leaving=tuple(leaving),
@@ -157,46 +153,43 @@ def _parse(item: Object) -> _Slice:
     )
 
 
-_NONE: Object = {}
+_NONE = Conditions()
+_BY_HOST = operator.attrgetter("host")
+
+
+def _host(member: Member) -> str:
+    # Where there are several addresses they are fungible, and consumers are told to use the first.
+    return _address(member.addresses[0]) if member.addresses else ""
 
 
 @functools.lru_cache(maxsize=65_536)
-def _address(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not an address")
+def _address(value: str) -> str:
     ipaddress.ip_address(value)
     return value
 
 
 @functools.lru_cache(maxsize=65_536)
-def _placed(seen: _Seen, port: int) -> Endpoint:
+def _placed(member: Member, port: int) -> Endpoint:
     # From event to event nearly all are as they were.
+    target, hints = member.target_ref, member.hints
     return Endpoint(
-        seen.host,
+        _host(member),
         port,
-        name=seen.name,
-        zone=seen.zone,
-        node=seen.node,
-        for_zones=seen.for_zones,
-        for_nodes=seen.for_nodes,
+        name=(target.name or "") if target else "",
+        zone=member.zone or "",
+        node=member.node_name or "",
+        for_zones=_names(hints.for_zones) if hints else (),
+        for_nodes=_names(hints.for_nodes) if hints else (),
     )
 
 
-def _seen(host: str, item: Object) -> _Seen:
-    target, hints = item.get("targetRef"), item.get("hints")
-    return _Seen(
-        host,
-        str(target.get("name") or "") if target else "",
-        str(item.get("zone") or ""),
-        str(item.get("nodeName") or ""),
-        tuple([str(hint["name"]) for hint in hints.get("forZones") or ()]) if hints else (),
-        tuple([str(hint["name"]) for hint in hints.get("forNodes") or ()]) if hints else (),
-    )
+def _names(hints: tuple[Named, ...] | None) -> tuple[str, ...]:
+    return tuple(each.name for each in hints or ())
 
 
-def _joined(usable: Iterable[tuple[_Slice, _Port]], *, ready: bool) -> tuple[Endpoint, ...]:
+def _joined(usable: Iterable[tuple[_Slice, int]], *, ready: bool) -> tuple[Endpoint, ...]:
     """The endpoints of several slices, each address and port once, in the order of their addresses."""
-    found = [(each.family, placed) for each, port in usable if (placed := each.on(port.number, ready=ready))]
+    found = [(each.family, placed) for each, port in usable if (placed := each.on(port, ready=ready))]
     # A pod of a dual-stack Service is in a slice of each family: one family, so that it counts once.
     family = min((family for family, _ in found), default="")
     if len(found) == 1:
@@ -208,7 +201,7 @@ def _joined(usable: Iterable[tuple[_Slice, _Port]], *, ready: bool) -> tuple[End
     return tuple(endpoints[address] for address in sorted(endpoints))
 
 
-def _choose(ports: tuple[_Port, ...], wanted: str) -> _Port | None:
+def _choose(ports: tuple[tuple[str, int], ...], wanted: str) -> int | None:
     if not wanted:
-        return ports[0] if len(ports) == 1 else None
-    return next((port for port in ports if wanted in {port.name, str(port.number)}), None)
+        return ports[0][1] if len(ports) == 1 else None
+    return next((number for name, number in ports if wanted in {name, str(number)}), None)

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from discovery.resolvers import _wire
+from discovery.resolvers._slices import Slices
+
 FOLDER = Path(__file__).parents[1] / "data" / "kubernetes"
 
 Addresses = set[tuple[str, int]]
@@ -40,6 +43,15 @@ def played(name: str) -> Iterator[tuple[float, str, str]]:
 def recorded(name: str) -> Iterator[tuple[str, Any]]:
     """The lists and events of a recording, in their order: ("list", body) and ("event", event)."""
     return ((kind, json.loads(text)) for _, kind, text in played(name) if kind != "end")
+
+
+def read(slices: Slices, kind: str, body: Any) -> Slices:
+    """The library's slices, after one more step; an ERROR changes nothing."""
+    data = json.dumps(body).encode()
+    if kind == "list":
+        return Slices.listed(_wire.read_list(data))
+    event = _wire.read_event(data)
+    return slices if isinstance(event, _wire.Failed) else slices.after(event)
 
 
 def after(objects: Objects, kind: str, body: Any) -> Objects:

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from discovery.resolvers._moves import Moves
 from discovery.resolvers._slices import Slices
-from tests.discovery.recordings import Objects, after, expected, hosts
+from tests.discovery.recordings import Objects, after, expected, hosts, read
 
 HOLD_MS = 20
 
@@ -165,7 +165,7 @@ class Course(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def receive(self, count: int) -> None:
         for event in self.stream[:count]:
-            self.slices = self.slices.after(event)
+            self.slices = read(self.slices, "event", event)
             self._tell(after(self.told, "event", event), event["object"])
         del self.stream[:count]
 
@@ -181,7 +181,7 @@ class Course(RuleBasedStateMachine):
         """As after a 410."""
         body = {"metadata": {"resourceVersion": str(self.version)}, "items": [*self.cluster.values()]}
         self.stream = []
-        self.slices = Slices.listed(body)
+        self.slices = read(self.slices, "list", body)
         self._tell(after({}, "list", body), body)
 
     @precondition(lambda self: self.held)

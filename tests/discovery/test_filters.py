@@ -16,7 +16,7 @@ from discovery.node import Node
 from discovery.outliers import Health, Outliers, Phase
 from discovery.resolvers._slices import Slices
 from tests.discovery.pools import Served, endpoints
-from tests.discovery.recordings import recorded
+from tests.discovery.recordings import read, recorded
 
 
 def hints(*for_each: tuple[str, str]) -> list[Endpoint]:
@@ -93,7 +93,7 @@ def test_for_every_combination_of_hints_the_choice_is_kube_proxys() -> None:
 def test_a_recorded_service_with_hints_is_split_by_zone() -> None:
     slices, seen = Slices(), set()
     for kind, body in recorded("zones"):
-        slices = Slices.listed(body) if kind == "list" else slices.after(body)
+        slices = read(slices, kind, body)
         known = slices.snapshot("http").endpoints
         for zone in ("zone-a", "zone-b", "elsewhere", ""):
             used = filters.hinted(known, "", zone)

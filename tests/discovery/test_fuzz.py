@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import random
 
+import msgspec
+
 from discovery.policies.round_robin import RoundRobin
 from discovery.pool import Pool
+from discovery.resolvers import _wire
 from discovery.resolvers._slices import Slices
 from discovery.testing import FakeClock
 from tests.discovery.recordings import recorded
@@ -36,14 +39,16 @@ def mutated(line: bytes, chance: random.Random) -> bytes:
 def test_a_mutated_line_is_an_ordinary_error_or_a_set_that_can_be_served() -> None:
     chance, count = random.Random(20), 100_000
     lines = [json.dumps(body).encode() for kind, body in recorded("lifecycle") if kind == "event"]
-    good = Slices().after(json.loads(lines[8]))
+    added = _wire.read_event(lines[8])
+    assert isinstance(added, _wire.Added | _wire.Modified)
+    good = Slices().after(added)
     pool = Pool(RoundRobin(), clock=FakeClock())
     survived = 0
     for _ in range(count):
         try:
-            slices = good.after(json.loads(mutated(chance.choice(lines), chance)))
-            snapshot = slices.snapshot("http")
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+            event = _wire.read_event(mutated(chance.choice(lines), chance))
+            snapshot = (good if isinstance(event, _wire.Failed) else good.after(event)).snapshot("http")
+        except (msgspec.DecodeError, ValueError, RecursionError):
             continue  # the watch would begin anew with a list
         survived += 1
         pool.update(snapshot)

@@ -8,6 +8,7 @@ from discovery.resolvers._moves import Moves
 from discovery.resolvers._slices import Slices
 from tests.discovery.api_stand_in import CHUNKED, Script, chunk, event, item, listing
 from tests.discovery.published import HOLD_S, published
+from tests.discovery.recordings import read
 from tests.discovery.skipped_time import without_waiting
 
 Hosts = dict[str, list[str]]
@@ -24,7 +25,7 @@ def slices(hosts: Hosts, port: int = 80, **conditions: bool) -> Slices:
         }
         for name, listed in hosts.items()
     ]
-    return Slices.listed({"metadata": {"resourceVersion": "1"}, "items": items})
+    return read(Slices(), "list", {"metadata": {"resourceVersion": "1"}, "items": items})
 
 
 def served(moves: Moves, now: float) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from discovery.resolvers._slices import Slices
-from tests.discovery.recordings import Objects, after, expected, recorded
+from tests.discovery.recordings import Objects, after, expected, read, recorded
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,7 @@ def test_after_each_recorded_event_the_set_is_what_the_slices_say(name: str, por
     slices, sizes = Slices(), set[int]()
     objects: Objects = {}
     for kind, body in recorded(name):
-        if kind == "list":
-            slices = Slices.listed(body)
-        elif body["type"] != "ERROR":
-            slices = slices.after(body)
+        slices = read(slices, kind, body)
         objects = after(objects, kind, body)
         snapshot = slices.snapshot(port)
         assert {(each.host, each.port) for each in snapshot.endpoints} == expected(objects, port)
@@ -37,7 +34,7 @@ def test_after_each_recorded_event_the_set_is_what_the_slices_say(name: str, por
 def test_what_is_known_of_a_pod_is_kept() -> None:
     slices, found = Slices(), set()
     for kind, body in recorded("zones"):
-        slices = Slices.listed(body) if kind == "list" else slices.after(body)
+        slices = read(slices, kind, body)
         found |= {(each.name, each.zone, each.node) for each in slices.snapshot("http").endpoints}
     assert found >= {("echo-0", "zone-a", "node-a"), ("echo-1", "zone-b", "node-b"), ("echo-9", "", "node-c")}
 
@@ -45,7 +42,7 @@ def test_what_is_known_of_a_pod_is_kept() -> None:
 def test_topology_hints_are_kept() -> None:
     slices, found = Slices(), set()
     for kind, body in recorded("zones"):
-        slices = Slices.listed(body) if kind == "list" else slices.after(body)
+        slices = read(slices, kind, body)
         found |= {(each.name, each.for_zones, each.for_nodes) for each in slices.snapshot("http").endpoints}
     assert ("echo-0", ("zone-a",), ()) in found
     assert ("echo-9", (), ()) in found
@@ -63,13 +60,15 @@ def endpoint(address: str, **conditions: bool | None) -> dict[str, Any]:
 
 
 def listed(*items: dict[str, Any]) -> Slices:
-    return Slices.listed(
+    return read(
+        Slices(),
+        "list",
         {
             "metadata": {"resourceVersion": "7"},
             "items": [
                 {"metadata": {"name": f"s{number}"}, "addressType": "IPv4", **item} for number, item in enumerate(items)
             ],
-        }
+        },
     )
 
 
