@@ -9,8 +9,6 @@ DECAY_S = 10.0
 """After so long an observation weighs 1/e. Finagle's and Linkerd's."""
 UNKNOWN_S = 0.03
 """Of an endpoint that has not answered yet. Linkerd's."""
-FAILED_S = 5.0
-"""What a failure counts as at least, so that one that fails fast does not look quick. Linkerd's."""
 
 
 class Latency(NamedTuple):
@@ -25,9 +23,9 @@ class Latency(NamedTuple):
 
     @classmethod
     def observed(cls, before: Self | None, elapsed_s: float, now: float, *, failed: bool = False) -> Self:
-        """With one more answer."""
+        """With one more answer. One that failed may be slow, but never makes an endpoint look quick."""
         if failed:
-            elapsed_s = max(elapsed_s, FAILED_S)
+            elapsed_s = max(elapsed_s, UNKNOWN_S if before is None else before.average_s)
         if before is None or elapsed_s > before.average_s:
             return cls(elapsed_s, now)
         weight = math.exp((before.at - now) / DECAY_S)

@@ -26,9 +26,7 @@ second in which it gets at least 80 % of a tenth? The load is 20 %.
 
 Ejections last longer each time, twice as long up to a minute, less up to a half by chance. So the wait after a
 failure is at most about as long as the failure, and with `least_request` the 5 s for which it counts failures as
-load. `peak_ewma` takes a failure for an answer that took 5 s and forgets it by 1/e in 10 s: until 5 s have become
-some 10 ms, about a minute goes by, however short the failure was. It would be less if it were asked, since each good
-answer brings the average down; but it is not asked.
+load, as with `peak_ewma`.
 """
 
     def play(self, setting: Setting) -> Findings:
@@ -44,7 +42,7 @@ answer brings the average down; but it is not asked.
                         Expectation(
                             f"seconds until the share is back, {name}, failed for {failed_s:g} s, clients: {clients}",
                             back_s,
-                            70.0 if name == "peak_ewma" else failed_s + 10.0,
+                            failed_s + 10.0,
                         )
                     )
                     if failed_s == 10.0 and clients == 10:
@@ -54,8 +52,7 @@ answer brings the average down; but it is not asked.
             expectations,
             Chart(
                 "recovery",
-                "After a failure of 10 s round_robin and least_request give the endpoint its share within seconds, "
-                "peak_ewma after more than half a minute.",
+                "After a failure of 10 s each policy gives the endpoint its share within seconds.",
                 "seconds since it recovered",
                 "% of requests that it got",
                 lines,
@@ -66,7 +63,7 @@ answer brings the average down; but it is not asked.
 
 def _play(setting: Setting, name: str, failed_s: float, clients: int) -> Line:
     """What the endpoint got over time, from its recovery on."""
-    watched_s = 80.0 if name == "peak_ewma" else failed_s + 12.0
+    watched_s = failed_s + 12.0
     world = World(f"{setting.seed} recovery", (1.0,) * 10)
     failing = world.servers[0]
     for _ in range(clients):

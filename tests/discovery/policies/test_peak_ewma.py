@@ -85,14 +85,15 @@ def test_requests_in_flight_multiply_the_cost() -> None:
 
 
 def test_a_failure_that_is_fast_attracts_nothing() -> None:
-    served = Served({"a": 0.001, "b": 0.1})
+    served = Served({"a": 0.02, "b": 0.03})
     served.requests(20)
+    served.takes_s["a"] = 0.0001
     assert served.request(Outcome.FAILURE) == "a"
     assert served.requests(50) == {"b": 50}
 
 
 def test_a_refusal_does_not_attract_and_a_cancellation_says_nothing() -> None:
-    served = Served({"a": 0.001, "b": 0.1})
+    served = Served({"a": 0.02, "b": 0.03})
     served.requests(20)
     before = served.node("a").latency
     assert served.request(Outcome.CANCELLED) == "a"
@@ -126,9 +127,12 @@ def test_an_average_rises_at_once_and_falls_slowly() -> None:
     assert after.at == 1.0 + DECAY_S
 
 
-def test_a_failure_counts_as_five_seconds_unless_it_took_longer() -> None:
-    assert Latency.observed(None, 0.001, now=0.0, failed=True).average_s == 5.0
-    assert Latency.observed(None, 7.0, now=0.0, failed=True).average_s == 7.0
+def test_a_failure_counts_as_an_answer_of_usual_length_unless_it_took_longer() -> None:
+    usual = Latency.observed(None, 0.1, now=0.0)
+    assert Latency.observed(usual, 0.001, now=5.0, failed=True).average_s == 0.1
+    assert Latency.observed(usual, 0.001, now=5.0).average_s < 0.1
+    assert Latency.observed(usual, 7.0, now=5.0, failed=True).average_s == 7.0
+    assert Latency.observed(None, 0.001, now=0.0, failed=True).average_s == UNKNOWN_S
 
 
 def test_to_read_changes_nothing() -> None:
