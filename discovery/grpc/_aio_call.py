@@ -28,9 +28,6 @@ class _Maker(Protocol):
     balancer: Balancer
     method: Method
 
-    @property
-    def at_hand(self) -> Callable[[], Lease | None]: ...
-
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any: ...
 
     def end_with(self, lease: Lease, begun: Any) -> None: ...
@@ -44,6 +41,7 @@ class Call(aio.Call):
     """
 
     # Those that few calls need are the class's, until a call has its own.
+    _deadline: float | None = None
     _call: Any = None
     _lease: Lease | None = None
     _starting: asyncio.Task[None] | None = None
@@ -55,20 +53,24 @@ class Call(aio.Call):
     """Whoever awaits the reply ends the lease, which costs a third of a callback; few do anything else with a call."""
 
     def __init__(
-        self, maker: _Maker, request: Any, timeout_s: float | None, rest: tuple[Any, ...], waits: bool
+        self,
+        maker: _Maker,
+        request: Any,
+        timeout_s: float | None,
+        rest: tuple[Any, ...],
+        waits: bool,
+        lease: Lease | None,
+        call: Any,
     ) -> None:
         self._maker = maker
         self._request = request
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._rest = rest
         self._waits = waits
-        try:
-            lease = maker.at_hand()
-        except DiscoveryError:
-            lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
+        if timeout_s is not None:
+            self._deadline = time.monotonic() + timeout_s
         if lease is not None:
             self._lease = lease
-            self._call = maker.begin(lease, self._sent(), timeout_s, rest)
+            self._call = call
             if not self._ends_when_awaited:
                 self._watch()
         else:
@@ -82,9 +84,6 @@ class Call(aio.Call):
         if self._lease is not None and not self._watched:
             self._watched = True
             self._maker.end_with(self._lease, self._call)
-
-    def _sent(self) -> Any:
-        return self._request
 
     def _can_be_sent_again(self) -> bool:
         return True
@@ -102,7 +101,7 @@ class Call(aio.Call):
             self._error = aio_error(error)
             return
         self._lease = lease
-        self._call = self._maker.begin(lease, self._sent(), left_s(self._deadline), self._rest)
+        self._call = self._maker.begin(lease, self._request, left_s(self._deadline), self._rest)
         self._watched = False
         self._watch()
 
@@ -264,7 +263,8 @@ class _OneReply(Call):
         return (yield from self._reply().__await__())
 
     def __del__(self) -> None:
-        self._watch()  # of a call that was never awaited, and may still run
+        if not self._watched:
+            self._watch()  # it was never awaited, and may still run
 
     async def _reply(self) -> Any:
         try:
@@ -323,18 +323,11 @@ class _ManyReplies(Call):
 class _ManyRequests(Call):
     """Of an iterator the requests can be sent again, of `write` they cannot."""
 
-    _replay: AsyncReplay | None = None
+    _request: AsyncReplay | None
     _written = False
 
-    def _sent(self) -> Any:
-        if self._request is None:
-            return None
-        if self._replay is None:
-            self._replay = AsyncReplay(self._request)
-        return self._replay.begin()
-
     def _can_be_sent_again(self) -> bool:
-        kept = self._replay is None or self._replay.complete
+        kept = self._request is None or self._request.complete
         return kept and not self._written and super()._can_be_sent_again()
 
     async def write(self, request: Any) -> None:

@@ -9,10 +9,12 @@ import grpc
 from grpc import aio
 
 from discovery.balancer import Balancer
+from discovery.errors import DiscoveryError
 from discovery.grpc import _aio_call as call
 from discovery.grpc._aio_connector import Connector
 from discovery.grpc._attempts import outcome, ran
 from discovery.grpc._methods import Method
+from discovery.grpc._replay import AsyncReplay
 from discovery.model import Outcome
 from discovery.node import Lease
 from discovery.retries import Ran
@@ -22,12 +24,13 @@ class _Multicallable:
     """One method of a stub on the whole channel."""
 
     _call: type[call.Call]
+    _sends_many = False
 
     def __init__(self, balancer: Balancer, connector: Connector, method: Method) -> None:
         self.balancer = balancer
         self.method = method
         self._connector = connector
-        self.at_hand = balancer.at_hand
+        self._at_hand = balancer.at_hand
         self._count = balancer.retry_budget.request
         self._check_loop = connector.check_loop
 
@@ -47,17 +50,23 @@ class _Multicallable:
         config = self.method.config
         if config.timeout_s is not None:
             timeout = config.timeout_s if timeout is None else min(timeout, config.timeout_s)
-        return self._call(
-            self,
-            request if request_iterator is None else request_iterator,
-            timeout,
-            (metadata, credentials, None, compression),
-            config.wait_for_ready if wait_for_ready is None else wait_for_ready,
-        )
+        if self._sends_many:
+            requests = request if request_iterator is None else request_iterator
+            request = None if requests is None else AsyncReplay(requests)
+        rest = (metadata, credentials, None, compression)
+        waits = config.wait_for_ready if wait_for_ready is None else wait_for_ready
+        try:
+            lease = self._at_hand()
+        except DiscoveryError:
+            lease = None  # as grpc's own, a call fails when it is awaited, not when it is made
+        begun = self.begin(lease, request, timeout, rest) if lease else None
+        return self._call(self, request, timeout, rest, waits, lease, begun)
 
     def begin(self, lease: Lease, request: Any, timeout_s: float | None, rest: tuple[Any, ...]) -> Any:
         """grpc's own call on the lease's endpoint."""
         metadata, credentials, waits, compression = rest
+        if self._sends_many and request is not None:
+            request = request.begin()
         try:
             return lease.node.connection[self.method](
                 request,
@@ -105,12 +114,14 @@ class StreamUnary(_Multicallable, aio.StreamUnaryMultiCallable[Any, Any]):  # ty
     """A stream of requests, one reply."""
 
     _call = call.StreamUnaryCall
+    _sends_many = True
 
 
 class StreamStream(_Multicallable, aio.StreamStreamMultiCallable[Any, Any]):  # type: ignore[misc] # either name will do
     """A stream each way."""
 
     _call = call.StreamStreamCall
+    _sends_many = True
 
 
 KINDS = {
