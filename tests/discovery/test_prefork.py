@@ -158,4 +158,5 @@ def test_each_worker_watches_anew_and_the_parent_watches_on(
     assert {answer["pid"] for answer in after} == workers
     for answers, expected in ((before, pods[:3]), (after, pods[1:])):
         assert {answer[by] for answer in answers for by in ("picked", "answered")} <= {pod.name for pod in expected}
-    assert "Traceback" not in log.read_text()
+    # gunicorn's own may be there, of a worker that had not closed its response yet.
+    assert f'File "{ROOT}/discovery/' not in log.read_text()
