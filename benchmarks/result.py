@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from benchmarks.arm import Client, Key, Mode, Wire
 from benchmarks.lab.surroundings import DataPlaneName
@@ -49,10 +51,19 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Requests by the time at which they were sent, a count per pod and interval."""
+    """Requests by the time at which they were sent, a count per pod and interval; `errors` are those that failed."""
 
     interval_s: float
     by_backend: dict[str, list[int]]
+    errors: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a scenario promises of a strategy, and whether it was so: "no request fails: 0, at most 0"."""
+
+    text: str
+    held: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +71,11 @@ class Run:
     """One arm, run once.
 
     `skipped` runs have a `reason` and no numbers; if not `applicable`, there is no such arm where this ran, and that is
-    no failure. Requests are the measured ones; connections and DNS queries count from the start of the client, and are
-    None where there is nobody to count them. The balance is that of the whole run, or where the pods changed, of what
-    came after the client's fair share, or after the event if it never had one.
+    no failure. Requests are the measured ones; connections and DNS queries count from the start of the client, and
+    are None where there is nobody to count them. `same_pod_again` is the share of answers that came from the pod
+    that gave the one before, in the order of sending: 0 where a Service rotates, one in so many pods by chance. The
+    balance is that of the whole run, or where the pods changed, of what came after the client's fair share, or
+    after the event if it never had one.
     """
 
     strategy: str
@@ -99,6 +112,11 @@ class Run:
     events: tuple[Event, ...] = ()
     reaction: Reaction | None = None
     timeline: Timeline | None = None
+    arrivals: Literal["constant", "poisson"] = "constant"
+    client_processes: int = 1
+    server_cpu_us_per_request: float | None = None
+    same_pod_again: float | None = None
+    expectations: tuple[Expectation, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -126,6 +144,14 @@ class Result:
     started: str
     command: str
     runs: tuple[Run, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """A file that `write` wrote. Raises OSError, or ValueError naming the file and what is wrong in it."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: no result of benchmarks.compare: {error}") from None
 
     def write(self, folder: Path) -> Path:
         """Write `result.json` into the folder, which is made where it is missing; returns its path."""

@@ -1,11 +1,14 @@
 """result.json against the contract."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from benchmarks.load import Load
-from benchmarks.result import SCHEMA, Event, Result, environment
+from benchmarks.result import SCHEMA, Event, Expectation, Result, environment
 from benchmarks.summary import JOINED, not_run, summarize
 from tests.benchmarks.contract import check_result
 from tests.benchmarks.test_plan import QUICK
@@ -28,6 +31,20 @@ def test_the_file_holds_what_the_contract_says(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     check_result(content)
     assert [run["status"] for run in content["runs"]] == ["ok", "ok", "skipped"]
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    run = replace(summarize(ARM, QUICK, STEADY), expectations=(Expectation("no request fails", held=True),))
+    result = Result(SCHEMA, environment("nftables"), "2026-01-01T00:00:00+00:00", "python", (run,))
+    assert Result.read(result.write(tmp_path)) == result
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
+    for text in ("", "{}", '{"schema": 1, "runs": 3}', "\udcff"):
+        path = tmp_path / "other.json"
+        path.write_bytes(text.encode(errors="surrogateescape"))
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: no result of benchmarks.compare"):
+            Result.read(path)
 
 
 def test_the_environment_names_what_results_depend_on() -> None:
