@@ -10,20 +10,26 @@ import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
 from benchmarks import strategies
 from benchmarks.arm import Client, Wire
+from benchmarks.arrivals import Arrivals, due_times, share
 from benchmarks.calls import asyncio_calls, calls
-from benchmarks.load import Load, Schedule, run_asyncio, run_sync
+from benchmarks.live import Counts, reporting
+from benchmarks.load import Load, Request, Schedule, late_with_room, run_asyncio, run_sync
 from benchmarks.strategies import Way
-
-# Between the message that measuring starts and the first request, so that both ends see the same start.
-_LEAD_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the client is to do. `strategy` is a name or a target, `kubeconfig` the path of the file."""
+    """What the client is to do. `strategy` is a name or a target, `kubeconfig` the path of the file.
+
+    rate_rps  of all the clients that share the load
+    seed      decides when the requests are due, where chance does
+    clients   how many processes share the load; this is the one of that `number`, from 0
+    live      whether to report while it goes on which pods have answered
+    """
 
     strategy: str
     wire: Wire
@@ -33,21 +39,31 @@ class Job:
     rate_rps: float
     warmup_s: float
     duration_s: float
+    arrivals: Arrivals = "constant"
+    seed: str = ""
+    clients: int = 1
+    number: int = 0
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The warm-up is over: the first measured request is due at this reading of time.monotonic()."""
-
-    start: float
+class Ready:
+    """The warm-up is over. The answer is the reading of time.monotonic() at which the first measured request is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Every request has ended. `cpu_s` is the processor time that the measured ones took."""
+    """Every request has ended.
+
+    cpu_s  the processor time that the measured ones took
+    busy   the same as a share of one processor while they lasted; of several clients, that of the busiest
+    late   requests that were late by the client's own fault, see `late_with_room`
+    """
 
     load: Load
     cpu_s: float
+    busy: float
+    late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +73,11 @@ class Failed:
     traceback: str
 
 
-Message = Started | Finished | Failed
+Message = Ready | Counts | Finished | Failed
 
 
 def main(job: Job, messages: Connection) -> None:
-    """Run the job and send Started, then Finished; or Failed."""
+    """Run the job and send Ready, then Counts and at last Finished; or Failed."""
     # Ctrl-C reaches every process of the terminal. Who started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What was imported before stays; collecting it again and again would be measured as the client's work.
@@ -85,23 +101,48 @@ def _settle(job: Job) -> None:
 
 def _run_sync(job: Job, messages: Connection) -> Finished:
     with calls(strategies.find(job.strategy), job.wire, job.way) as call:
-        run_sync(call, Schedule.lasting(job.warmup_s, job.rate_rps, time.monotonic()))
-        schedule = _announce(job, messages)
-        cpu_s = time.process_time()
-        load = run_sync(call, schedule)
-        return Finished(load, time.process_time() - cpu_s)
+        run_sync(call, _warmup(job))
+        messages.send(Ready())
+        schedule, ended = _measured(job, messages.recv()), list[Request]()
+        with reporting(ended, messages, wanted=job.live):
+            before = _Clocks.read()
+            load = run_sync(call, schedule, ended=ended)
+            return before.finished(load)
 
 
 async def _run_asyncio(job: Job, messages: Connection) -> Finished:
     async with asyncio_calls(strategies.find(job.strategy), job.wire, job.way) as call:
-        await run_asyncio(call, Schedule.lasting(job.warmup_s, job.rate_rps, time.monotonic()))
-        schedule = _announce(job, messages)
-        cpu_s = time.process_time()
-        load = await run_asyncio(call, schedule)
-        return Finished(load, time.process_time() - cpu_s)
+        await run_asyncio(call, _warmup(job))
+        messages.send(Ready())
+        # Others may still be warming up; meanwhile the loop must go on, since connections live on it.
+        schedule, ended = _measured(job, await asyncio.to_thread(messages.recv)), list[Request]()
+        with reporting(ended, messages, wanted=job.live):
+            before = _Clocks.read()
+            load = await run_asyncio(call, schedule, ended=ended)
+            return before.finished(load)
 
 
-def _announce(job: Job, messages: Connection) -> Schedule:
-    schedule = Schedule.lasting(job.duration_s, job.rate_rps, time.monotonic() + _LEAD_S)
-    messages.send(Started(schedule.start))
-    return schedule
+def _warmup(job: Job) -> Schedule:
+    times = due_times("constant", job.rate_rps, job.warmup_s, job.seed)
+    return Schedule(time.monotonic(), job.rate_rps, share(times, job.number, job.clients))
+
+
+def _measured(job: Job, start: float) -> Schedule:
+    times = due_times(job.arrivals, job.rate_rps, job.duration_s, job.seed)
+    return Schedule(start, job.rate_rps, share(times, job.number, job.clients))
+
+
+class _Clocks(NamedTuple):
+    """Readings of the clock and of this process's processor time, in seconds."""
+
+    wall_s: float
+    cpu_s: float
+
+    @classmethod
+    def read(cls) -> _Clocks:
+        return cls(time.monotonic(), time.process_time())
+
+    def finished(self, load: Load) -> Finished:
+        """What came of the requests since this reading."""
+        wall_s, cpu_s = time.monotonic() - self.wall_s, time.process_time() - self.cpu_s
+        return Finished(load, cpu_s, cpu_s / wall_s, late_with_room(load.requests))

@@ -7,9 +7,10 @@ a stall is felt by every request that it delays and not only by the one that met
 from __future__ import annotations
 
 import asyncio
+import bisect
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,9 @@ IN_FLIGHT = 10
 Without a low bound, httpx collapses at the first hiccup: the CPU that it takes for a request grows with the square of
 the connections that it keeps.
 """
+
+LATE_S = 0.01
+"""A request sent so long after it was due is late, to who asks whether the client keeps up."""
 
 MAX_WAITING = 5_000
 """Requests that may be due and unsent; those before are dropped, and counted. It bounds how long a run lasts."""
@@ -53,36 +57,62 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`count` requests at an even `rate_rps` from `start`, a reading of time.monotonic()."""
+    """Requests due at `due_s` after `start`, a reading of time.monotonic().
+
+    rate_rps  how many are due in a second, by all clients that share the load
+    """
 
     start: float
     rate_rps: float
-    count: int
+    due_s: tuple[float, ...]
 
     @classmethod
-    def lasting(cls, duration_s: float, rate_rps: float, start: float) -> Schedule:
-        return cls(start, rate_rps, round(duration_s * rate_rps))
+    def even(cls, start: float, rate_rps: float, count: int) -> Schedule:
+        return cls(start, rate_rps, tuple(number / rate_rps for number in range(count)))
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self.start
 
 
+def merged(loads: Iterable[Load]) -> Load:
+    """What clients that shared a load made of it, as if one had sent it all: every sample is kept."""
+    loads = tuple(loads)
+    return Load(
+        tuple(sorted(request for load in loads for request in load.requests)), sum(load.dropped for load in loads)
+    )
+
+
+def late_with_room(requests: Iterable[Request]) -> int:
+    """How many of one client's requests were late though it had fewer than IN_FLIGHT in flight when they were due.
+
+    Those were late by the client's own fault; the others waited for answers.
+    """
+    requests = tuple(requests)
+    sent = sorted(request.sent_s for request in requests)
+    done = sorted(request.done_s for request in requests)
+
+    def in_flight(at_s: float) -> int:
+        return bisect.bisect_right(sent, at_s) - bisect.bisect_right(done, at_s)
+
+    late = (request for request in requests if request.sent_s - request.due_s > LATE_S)
+    return sum(in_flight(request.due_s) < IN_FLIGHT for request in late)
+
+
 class _Tickets:
     """Hands out the schedule's requests, each once and in order, and keeps what becomes of them."""
 
-    def __init__(self, schedule: Schedule, max_waiting: int) -> None:
+    def __init__(self, schedule: Schedule, max_waiting: int, ended: list[Request] | None) -> None:
         self._schedule = schedule
         self._max_waiting = max_waiting
-        self._numbers = iter(range(schedule.count))
+        self._due = iter(schedule.due_s)
         self._lock = threading.Lock()
-        self._requests: list[Request] = []
+        self._requests: list[Request] = [] if ended is None else ended
         self._dropped = 0
 
     def next_due_s(self) -> float | None:
         """When the next request is due that is not hopelessly late; None when there are no more."""
         with self._lock:
-            for number in self._numbers:
-                due_s = number / self._schedule.rate_rps
+            for due_s in self._due:
                 if (self._schedule.elapsed_s() - due_s) * self._schedule.rate_rps <= self._max_waiting:
                     return due_s
                 self._dropped += 1
@@ -95,12 +125,19 @@ class _Tickets:
         return Load(tuple(sorted(self._requests)), self._dropped)
 
 
-def run_sync(call: Callable[[], str], schedule: Schedule, *, max_waiting: int = MAX_WAITING) -> Load:
+def run_sync(
+    call: Callable[[], str],
+    schedule: Schedule,
+    *,
+    max_waiting: int = MAX_WAITING,
+    ended: list[Request] | None = None,
+) -> Load:
     """Send the schedule from IN_FLIGHT threads, each taking the next request, waiting until it is due, and sending it.
 
     `call` returns the name of the pod that answered; a CallError is recorded, any other exception ends the load.
+    Each request is appended to `ended` as it ends, for who watches.
     """
-    tickets = _Tickets(schedule, max_waiting)
+    tickets = _Tickets(schedule, max_waiting, ended)
 
     def work() -> None:
         while (due_s := tickets.next_due_s()) is not None:
@@ -120,10 +157,14 @@ def run_sync(call: Callable[[], str], schedule: Schedule, *, max_waiting: int = 
 
 
 async def run_asyncio(
-    call: Callable[[], Awaitable[str]], schedule: Schedule, *, max_waiting: int = MAX_WAITING
+    call: Callable[[], Awaitable[str]],
+    schedule: Schedule,
+    *,
+    max_waiting: int = MAX_WAITING,
+    ended: list[Request] | None = None,
 ) -> Load:
     """Send the schedule from IN_FLIGHT tasks of this loop; the rest is as in `run_sync`."""
-    tickets = _Tickets(schedule, max_waiting)
+    tickets = _Tickets(schedule, max_waiting, ended)
 
     async def work() -> None:
         while (due_s := tickets.next_due_s()) is not None:

@@ -34,7 +34,7 @@ def job(strategy: str) -> Job:
 async def test_a_client_that_cannot_go_on_says_why() -> None:
     async with ClientProcess(job("nosuch"), context()) as client:
         with pytest.raises(ClientError, match="No module named") as raised:
-            await client.started(60.0)
+            await client.ready(60.0)
 
     assert "Traceback" in raised.value.detail
     assert multiprocessing.active_children() == []
@@ -45,7 +45,7 @@ async def test_a_client_that_dies_is_noticed_at_once(silent: str) -> None:
         (process,) = multiprocessing.active_children()
         process.kill()
         with pytest.raises(ClientError, match="died, exit status"):
-            await client.started(60.0)
+            await client.ready(60.0)
 
     assert multiprocessing.active_children() == []
 
@@ -53,6 +53,6 @@ async def test_a_client_that_dies_is_noticed_at_once(silent: str) -> None:
 async def test_a_client_that_hangs_is_ended(silent: str) -> None:
     async with ClientProcess(job(f"static:///{silent}"), context()) as client:
         with pytest.raises(ClientError, match="said nothing for"):
-            await client.started(0.5)
+            await client.ready(0.5)
 
     assert multiprocessing.active_children() == []
