@@ -8,12 +8,14 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
-from benchmarks import scenarios, strategies
+from benchmarks import plan, scenarios, strategies
 from benchmarks.arm import Client, Wire
+from benchmarks.arrivals import ARRIVALS
 from benchmarks.lab import launcher
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import INSIDE
@@ -26,6 +28,9 @@ MODULE = "benchmarks.compare"
 
 _SCRATCH = Path("/dev/shm")
 """The lab puts a file system of its own here, which vanishes with it."""
+
+_BESIDE = {"resume", "json_lines"}
+"""Options that say nothing of what is measured."""
 
 DESCRIPTION = """\
 Send the same load to the pods of a Service in every way that a client can find them, and show which pod got how
@@ -45,14 +50,25 @@ strategies
   SCHEME://... any target of discovery, with the one protocol whose port it names
                (inside, the Service is echo.default, its ports are http, 80 to 8081, and grpc, 9080 to 8082)
 
+which arms are run
+  default      static, kubernetes and service-dns through steady, three times, and through scale-up, rolling-restart and
+               pod-kill by asyncio clients, twice; under 6 minutes on two processors
+  --quick      steady once, scale-up once by asyncio clients; a minute
+  --full       all there is, five times
+  a choice     with --strategies, --protocols, --clients or --scenarios: all of what is chosen, once
+
 examples
   python -m benchmarks.compare --quick
   python -m benchmarks.compare --protocols grpc --scenarios scale-up --policy round_robin
   python -m benchmarks.compare --strategies kubernetes,service-dns --rate 300 --duration 20 --repeats 5
   python -m benchmarks.compare --strategies service:///echo.default:80 static --protocols http --quick
+  python -m benchmarks.compare --full --output results/full
+  python -m benchmarks.compare --resume results/full
+  python -m benchmarks.compare diff results/before results/after     what changed, and whether it is more than noise
 
 exit status
   0 all measured; 1 requests failed or an arm gave no numbers; 2 wrong options, or no lab here; 130, 143 interrupted
+  diff: 0 nothing is beyond noise; 1 something is; 2 wrong input
 """
 
 
@@ -60,35 +76,93 @@ def options(arguments: Sequence[str]) -> Options:
     """Read and check the command line; a mistake ends the process with status 2 and one line."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.resume:
+        return _resumed(parser, given)
+    return _checked(parser, given)
+
+
+def _resumed(parser: Parser, given: argparse.Namespace) -> Options:
+    """The options of the command that wrote the folder, which any others that are given must agree with."""
+    from benchmarks.result import Result  # noqa: PLC0415 - what others need not wait for
+
+    file = given.resume / "result.json"
+    try:
+        command = shlex.split(Result.read(file).command)
+    except (OSError, ValueError) as error:
+        parser.error(f"argument --resume: {error}")
+    if command[:3] != ["python", "-m", MODULE]:
+        parser.error(f"argument --resume: {file} was not written by {MODULE}")
+    before = _checked(parser, parser.parse_args(command[3:]), resumed=True)
+    if given.output:
+        parser.error("argument --output: what is resumed stays in its folder: leave out --output")
+    if any(value != parser.get_default(name) for name, value in vars(given).items() if name not in _BESIDE):
+        now = _checked(parser, given, resumed=True)
+        differing = [each.name for each in fields(now) if each.compare and each.name != "output"]
+        differing = [name for name in differing if getattr(now, name) != getattr(before, name)]
+        if differing:
+            names = ", ".join(differing)
+            parser.error(f"argument --resume: it was begun with another {names}: leave the other options out")
+    return replace(before, output=given.resume, json_lines=given.json_lines, resume=True)
+
+
+def _checked(parser: Parser, given: argparse.Namespace, *, resumed: bool = False) -> Options:
+    chosen = bool(given.strategies or given.protocols or given.clients or given.scenarios)
+    tier = _tier(given, chosen=chosen)
+    wanted = given.strategies or tier.strategies
+    wires = given.protocols or get_args(Wire)
     try:
         registry.policy(given.policy)
-        for strategy in given.strategies:
+        for strategy in wanted:
             if "://" in strategy:
                 registry.resolver(strategy)
     except InvalidTarget as error:
         parser.error(str(error))
-    if len(given.protocols) > 1 and any("://" in strategy for strategy in given.strategies):
+    if len(wires) > 1 and any("://" in strategy for strategy in wanted):
         parser.error("a target names the port of one protocol: add --protocols http or --protocols grpc")
     output = given.output or Path("results", datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S"))
-    if trouble := _unwritable(output):
+    if not resumed and (trouble := _unwritable(output)):
         parser.error(f"argument --output: {trouble}; give a folder that can be written")
     return Options(
-        strategies=given.strategies,
-        wires=given.protocols,
-        clients=given.clients,
-        scenarios=given.scenarios,
+        strategies=wanted,
+        wires=wires,
+        clients=given.clients or get_args(Client),
+        scenarios=given.scenarios or tier.scenarios,
         policy=given.policy,
         replicas=given.replicas,
         rate_rps=given.rate,
-        warmup_s=0.25 if given.quick else 1.0,
-        duration_s=given.duration or (1.7 if given.quick else 5.0),
-        repeats=given.repeats,
+        warmup_s=tier.warmup_s,
+        duration_s=given.duration or tier.duration_s,
+        repeats=given.repeats or tier.repeats,
         output=output,
         quick=given.quick,
+        arrivals=given.arrivals,
+        client_processes=given.client_processes,
+        brief=not (chosen or given.quick or given.full),
+        json_lines=given.json_lines,
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Tier(NamedTuple):
+    """What is meant by options that are not given."""
+
+    strategies: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    warmup_s: float
+    duration_s: float
+    repeats: int
+
+
+def _tier(given: argparse.Namespace, *, chosen: bool) -> _Tier:
+    every = (strategies.names(), scenarios.names())
+    first = tuple(name for name in plan.FIRST_SCENARIOS if name in scenarios.names())
+    if given.full:
+        return _Tier(*every, 1.0, 5.0, 5)
+    if given.quick:
+        return _Tier(plan.FIRST_STRATEGIES, plan.QUICK_SCENARIOS, 0.25, 1.7, 1)
+    return _Tier(*every, 1.0, 5.0, 1) if chosen else _Tier(plan.FIRST_STRATEGIES, first, 0.5, 2.0, 3)
+
+
+def _parser() -> Parser:
     parser = Parser(
         prog=MODULE,
         usage="python -m benchmarks.compare [--quick] [options]",
@@ -103,13 +177,14 @@ def _parser() -> argparse.ArgumentParser:
             nargs="+",
             action=_Several,
             type=_items(choices, targets=targets),
-            default=tuple(choices),
             metavar="NAME",
-            help=f"some of: {', '.join(choices)}{', or targets' if targets else ''} (all)",
+            help=f"some of: {', '.join(choices)}{', or targets' if targets else ''}",
         )
 
     add = parser.add_argument
-    add("--quick", action="store_true", help="a minute: short arms on shared pods, scale-up for asyncio alone")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a minute: short arms on shared pods")
+    size.add_argument("--full", action="store_true", help="everything, five times, for hours: see --resume")
     several("--strategies", strategies.names(), targets=True)
     several("--protocols", get_args(Wire))
     several("--clients", get_args(Client))
@@ -125,10 +200,25 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--duration",
         type=between(0.5, 3600.0),
-        help="seconds for which an arm sends requests (5; with --quick 1.7)",
+        help="seconds for which an arm sends requests (5; by default 2, with --quick 1.7)",
     )
-    add("--repeats", type=between(1, 100), default=1, help="how often each arm runs (%(default)s)")
+    add("--repeats", type=between(1, 100), help="how often each arm runs (see below)")
+    add(
+        "--arrivals",
+        choices=ARRIVALS,
+        default="constant",
+        help="requests evenly spaced, or poisson: as from many callers, by chance, in each repeat anew (constant)",
+    )
+    add(
+        "--client-processes",
+        type=between(1, 32),
+        default=1,
+        metavar="N",
+        help="that share the load of an arm, ten requests in flight each: for where one is the limit (%(default)s)",
+    )
     add("--output", type=Path, metavar="FOLDER", help="for result.json (results/DATE-TIME)")
+    add("--resume", type=Path, metavar="FOLDER", help="run what is missing there of an interrupted command")
+    add("--json-lines", action="store_true", help="stdout is a line of JSON for each finished run alone")
     return parser
 
 
@@ -170,7 +260,11 @@ def _unwritable(folder: Path) -> str | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the options, enter a lab, run there; returns the exit status."""
+    """Check the options, enter a lab, run there; returns the exit status. `diff A B` compares two results."""
+    if arguments[:1] == ["diff"]:
+        from benchmarks import diff  # noqa: PLC0415 - as below
+
+        return diff.main(arguments[1:])
     checked = options(arguments)
     if INSIDE in os.environ:
         from benchmarks.run import run  # noqa: PLC0415 - half a second of imports that a wrong option need not wait for

@@ -1,24 +1,45 @@
-"""What is to be run, and in which order. Pure."""
+"""What is to be run, in which order, and how long it will take. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 from benchmarks.arm import Arm, Client, Mode, Wire
+from benchmarks.arrivals import Arrivals
+
+FIRST_STRATEGIES = ("kubernetes", "service-dns", "static")
+FIRST_SCENARIOS = ("steady", "scale-up", "rolling-restart", "pod-kill")
+QUICK_SCENARIOS = ("steady", "scale-up")
+"""What a reader needs first: the three ways to find a server, and what every Deployment goes through."""
+
+CALM = "steady"
+
+# Measured on two processors: a client's start and end; starting pods, some at once, and stopping them; a cluster.
+_CLIENT_S = 0.7
+_PODS_S = 0.6
+_POD_S = 0.12
+_CLUSTER_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line asks for, checked.
 
-    strategies  names, or targets
-    replicas    pods of the Service at the start
-    rate_rps    requests per second that are offered, whatever the answers
-    warmup_s    requests before the measured ones, which open the connections
-    duration_s  how long measured requests are sent
-    quick       pods shared by all arms, and scale-up for asyncio alone
+    strategies        names, or targets
+    replicas          pods of the Service at the start
+    rate_rps          requests per second that are offered, whatever the answers
+    warmup_s          requests before the measured ones, which open the connections
+    duration_s        how long measured requests are sent
+    quick             pods shared by all arms, and scenarios with events for asyncio alone
+    arrivals          how requests are spread in time
+    client_processes  that share the load of an arm
+    brief             scenarios with events for asyncio alone, with connections kept, and one repeat less
+    json_lines        a line of JSON for each finished run is all that goes to stdout
+    resume            what `output` holds is kept, and what is missing is run
     """
 
     strategies: tuple[str, ...]
@@ -33,6 +54,11 @@ class Options:
     repeats: int
     output: Path
     quick: bool
+    arrivals: Arrivals = "constant"
+    client_processes: int = 1
+    brief: bool = False
+    json_lines: bool = field(default=False, compare=False)
+    resume: bool = field(default=False, compare=False)
 
 
 def arms(
@@ -45,20 +71,64 @@ def arms(
     modes  the connection modes of a strategy over a protocol
     picks  whether a strategy's client picks by a policy
 
-    Repeats are outermost, so that a noisy minute hits all arms alike and not all repeats of one.
+    Repeats are outermost, so that a noisy minute hits all arms alike and not all repeats of one. Each has an order of
+    its own, the same whenever it is run, so that no arm always has the same one before it and its leavings.
     """
-    return tuple(
-        Arm(scenario, strategy, wire, client, mode, options.policy if picks(strategy) else None, repeat)
-        for repeat in range(options.repeats)
-        for scenario in options.scenarios
-        for strategy in options.strategies
-        for wire in options.wires
-        for client in _clients(options, scenario)
-        for mode in modes(strategy, wire)
-    )
+    ordered: list[Arm] = []
+    last: list[Arm] = []
+    for repeat in range(options.repeats):
+        planned = [
+            Arm(scenario, strategy, wire, client, mode, options.policy if picks(strategy) else None, repeat)
+            for scenario in options.scenarios
+            if repeat < _repeats(options, scenario)
+            for strategy in options.strategies
+            for wire in options.wires
+            for client in _clients(options, scenario)
+            for mode in _modes(options, scenario, modes(strategy, wire))
+        ]
+        last = _reordered(planned, last) if repeat else planned
+        ordered += last
+    return tuple(ordered)
+
+
+def _reordered(planned: Sequence[Arm], before: Sequence[Arm]) -> list[Arm]:
+    """By chance, but so that no arm follows the one that it followed before."""
+    random = Random(f"order of repeat {planned[0].repeat}")
+    order = list(planned)
+    neighbours = {(one.key, other.key) for one, other in pairwise(before)}
+    while True:
+        random.shuffle(order)
+        if neighbours.isdisjoint((one.key, other.key) for one, other in pairwise(order)):
+            return order
+
+
+def _repeats(options: Options, scenario: str) -> int:
+    return max(1, options.repeats - 1) if options.brief and scenario != CALM else options.repeats
 
 
 def _clients(options: Options, scenario: str) -> tuple[Client, ...]:
-    if options.quick and scenario != "steady" and "asyncio" in options.clients:
+    if (options.quick or options.brief) and scenario != CALM and "asyncio" in options.clients:
         return ("asyncio",)
     return options.clients
+
+
+def _modes(options: Options, scenario: str, modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
+    if options.brief and scenario != CALM and "kept" in modes:
+        return ("kept",)
+    return modes
+
+
+def seed(arm: Arm) -> str:
+    """Decides when the requests of this arm in this repeat are due, where chance does."""
+    return f"{arm}, {arm.repeat}"
+
+
+def expected_s(options: Options, pods: int) -> float:
+    """About how long an arm takes in which so many pods take part."""
+    start_s = 0.0 if options.quick else _PODS_S + _POD_S * pods
+    return options.warmup_s + options.duration_s + _CLIENT_S + start_s
+
+
+def expected_total_s(options: Options, planned: Sequence[Arm], spare_pods: Callable[[str], int]) -> float:
+    """About how long all of it takes. `spare_pods` are those that a scenario needs besides the Service's."""
+    return _CLUSTER_S + sum(expected_s(options, options.replicas + spare_pods(arm.scenario)) for arm in planned)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import scenarios
+from benchmarks.keeping_up import not_keeping_up
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE
 from benchmarks.result import Result, Run
 
@@ -58,7 +59,8 @@ def verdict(run: Run) -> Verdict:
         return Verdict(f"{who}: {run.errors} of {run.requests} requests failed ({kinds})", "red")
     what = _followed(run) if run.reaction else _spread(run)
     dropped = f"; {run.dropped} requests never sent, as too many waited" if run.dropped else ""
-    return Verdict(f"{who}: {what.text}{dropped}", "red" if dropped else what.style)
+    limit = f"; {trouble}" if (trouble := not_keeping_up(run)) else ""
+    return Verdict(f"{who}: {what.text}{dropped}{limit}", "red" if dropped else "yellow" if limit else what.style)
 
 
 def _who(run: Run) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from dataclasses import asdict, dataclass, field
@@ -75,7 +74,8 @@ class Run:
     are None where there is nobody to count them. `same_pod_again` is the share of answers that came from the pod
     that gave the one before, in the order of sending: 0 where a Service rotates, one in so many pods by chance. The
     balance is that of the whole run, or where the pods changed, of what came after the client's fair share, or
-    after the event if it never had one.
+    after the event if it never had one. `late_sends` are requests that left over 10 ms late though the client had a
+    slot for them; `client_busy` is the share of a processor that the client used, of several that of the busiest.
     """
 
     strategy: str
@@ -117,6 +117,8 @@ class Run:
     server_cpu_us_per_request: float | None = None
     same_pod_again: float | None = None
     expectations: tuple[Expectation, ...] = ()
+    late_sends: int | None = None
+    client_busy: float | None = None
 
     @property
     def key(self) -> Key:
@@ -133,6 +135,12 @@ class Environment:
     kernel: str
     dataplane: Literal["nftables", "userspace", "cluster"]
     api_server: str
+
+    def difference(self, other: Environment) -> str | None:
+        """What differs, as "cpus 2 and 4"; None if nothing does."""
+        mine, its = _flat(self), _flat(other)
+        differing = [name for name in mine | its if mine.get(name) != its.get(name)]
+        return ", ".join(f"{name} {mine.get(name)} and {its.get(name)}" for name in differing) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +162,15 @@ class Result:
             raise ValueError(f"{path}: no result of benchmarks.compare: {error}") from None
 
     def write(self, folder: Path) -> Path:
-        """Write `result.json` into the folder, which is made where it is missing; returns its path."""
+        """Write `result.json` into the folder, which is made where it is missing; returns its path.
+
+        Whoever reads it meanwhile, or finds it after a crash, has the whole of it as it is now or was before.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "result.json"
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        new = folder / "result.json.new"
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        new.replace(path)
         return path
 
 
@@ -171,6 +184,11 @@ def environment(dataplane: DataPlaneName) -> Environment:
         dataplane=dataplane,
         api_server="lab",
     )
+
+
+def _flat(environment: Environment) -> dict[str, object]:
+    whole = asdict(environment)
+    return {**{name: value for name, value in whole.items() if name != "packages"}, **environment.packages}
 
 
 def _cpus() -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from multiprocessing.context import ForkServerContext
 
+import msgspec
 from rich.console import Console
 
 from benchmarks import plan, process, scenarios, strategies
@@ -21,10 +21,11 @@ from benchmarks.lab.cluster import Cluster, Pod, PodSettings
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
-from benchmarks.process import ClientError, ClientProcess
+from benchmarks.process import ClientError, Clients
 from benchmarks.progress import Progress
+from benchmarks.record import Record
 from benchmarks.report import report
-from benchmarks.result import SCHEMA, Result, Run, environment
+from benchmarks.result import Run, environment
 from benchmarks.strategies import Way
 from benchmarks.summary import Measured, not_run, summarize
 
@@ -56,28 +57,34 @@ def run(options: Options, command: str) -> int:
 
 
 async def _run(options: Options, command: str) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 130)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    runs: list[Run] = []
+    console = Console(width=None if sys.stdout.isatty() else 130, stderr=options.json_lines)
+    here_and_now = environment(here().dataplane)
+    try:
+        resumed = Record.resumed(options.output, here_and_now) if options.resume else None
+    except (OSError, ValueError) as error:
+        print(f"benchmarks.compare: {error}", file=sys.stderr)
+        return 2
+    record = resumed or Record.new(options.output, command, here_and_now)
     status = 0
     ended_by = _cancel_on_signal()
     try:
         if here() is USERSPACE:
             console.print(f"{USERSPACE_NOTE} ({launcher.available() or f'{WANTED}=userspace'})", soft_wrap=True)
-        await _measure(options, console, runs.append)
+        await _measure(options, console, record)
     except asyncio.CancelledError:
         if not ended_by:
             raise
         status = 128 + ended_by[0]
-        console.print(f"Interrupted, with {len(runs)} arms measured.")
+        again = f" Go on with: {record.go_on}" if record.runs else ""
+        console.print(f"Interrupted, with {len(record.runs)} arms measured.{again}", markup=False, soft_wrap=True)
     except LabError as error:
         print(f"benchmarks.compare: {error}", file=sys.stderr)
         status = 2
-    if runs:
-        result = Result(SCHEMA, environment(here().dataplane), started, command, tuple(runs))
-        report(result, console)
-        console.print(f"\nEverything measured: {result.write(options.output)}", soft_wrap=True)
-    return status or _judge(runs)
+    if record.runs:
+        if not options.json_lines:
+            report(record.result, console)
+        console.print(f"\nEverything measured: {record.file}", markup=False, soft_wrap=True)
+    return status or _judge(record.runs)
 
 
 def _cancel_on_signal() -> list[int]:
@@ -104,15 +111,16 @@ def _judge(runs: Sequence[Run]) -> int:
     return 1 if failures else 0
 
 
-async def _measure(options: Options, console: Console, keep: Callable[[Run], None]) -> None:
-    arms = plan.arms(
+async def _measure(options: Options, console: Console, record: Record) -> None:
+    planned = plan.arms(
         options,
         lambda strategy, wire: strategies.find(strategy).modes(wire),
         lambda strategy: not strategies.find(strategy).l4,
     )
     spare = {name: scenarios.find(name).spare_pods for name in options.scenarios}
+    arms = [arm for arm in planned if record.lacks(arm)]
     processes = process.context()
-    with Progress(console, len(arms)) as progress:
+    with Progress(console, options, arms, len(planned) - len(arms), spare.__getitem__) as progress:
         async with Cluster() as cluster:
             await cluster.create_service(SERVICE)
             crew = await _start(cluster, options.replicas, max(spare.values())) if options.quick else None
@@ -120,12 +128,14 @@ async def _measure(options: Options, console: Console, keep: Callable[[Run], Non
                 progress.begin(arm)
                 on_stage = crew or await _start(cluster, options.replicas, spare[arm.scenario])
                 try:
-                    run = await _run_arm(arm, options, cluster, on_stage, processes)
+                    run = await _run_arm(arm, options, cluster, on_stage, processes, progress)
                 except ClientError as error:
                     print(error.detail, file=sys.stderr, end="\n" if error.detail else "")
                     run = not_run(arm, options, str(error))
-                keep(run)
+                record.keep(run)
                 progress.end(run)
+                if options.json_lines:
+                    print(msgspec.json.encode(run).decode(), flush=True)
                 if crew is None:
                     await cluster.stop_pods([*on_stage.pods, *on_stage.spare])
                 elif spare[arm.scenario]:
@@ -138,7 +148,9 @@ async def _start(cluster: Cluster, replicas: int, spare: int) -> Crew:
     return Crew(pods[:replicas], pods[replicas:])
 
 
-async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, processes: ForkServerContext) -> Run:
+async def _run_arm(
+    arm: Arm, options: Options, cluster: Cluster, crew: Crew, processes: ForkServerContext, progress: Progress
+) -> Run:
     strategy = strategies.find(arm.strategy)
     forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     if forwarder and strategy.needs_dns:
@@ -154,15 +166,19 @@ async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, pro
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,
         duration_s=options.duration_s,
+        arrivals=options.arrivals,
+        seed=plan.seed(arm),
+        clients=options.client_processes,
+        live=progress.live,
     )
     pods = tuple(pod.name for pod in [*crew.pods, *spare])
     connections, dns_queries = await _connections(cluster, pods), cluster.dns_queries()
-    async with ClientProcess(job, processes) as client:
+    async with Clients(job, processes) as client:
         start = (await client.started(_START_TIMEOUT_S + options.warmup_s + TIMEOUT_S)).start
         stage = scenarios.Stage(cluster, crew.pods, spare, start, options.duration_s)
         playing = asyncio.create_task(scenario.play(stage))
         try:
-            finished = await client.finished(options.duration_s + 2 * TIMEOUT_S)
+            finished = await client.finished(options.duration_s + 2 * TIMEOUT_S, progress.count)
             events = await playing
         finally:
             playing.cancel()
@@ -178,6 +194,8 @@ async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, pro
             connections=None if forwarder and not strategy.l4 else await _connections(cluster, pods) - connections,
             dns_queries=None if forwarder else cluster.dns_queries() - dns_queries,
             events=events,
+            late_sends=finished.late,
+            client_busy=finished.busy,
         ),
     )
 

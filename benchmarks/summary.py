@@ -28,6 +28,8 @@ class Measured:
     pods         every pod that could have answered, idle ones too
     l4           the kernel picked, per connection, and not the client, per request
     cpu_s        processor time of the client while it sent the measured requests
+    late_sends   by the client's own fault, see `load.late_with_room`
+    client_busy  share of a processor that the client used
     connections  accepted by the pods from this client, None if nobody has counted; `dns_queries` likewise
     """
 
@@ -38,6 +40,8 @@ class Measured:
     connections: int | None
     dns_queries: int | None
     events: tuple[Event, ...]
+    late_sends: int = 0
+    client_busy: float | None = None
 
 
 def not_run(arm: Arm, options: Options, reason: str, *, applicable: bool = True) -> Run:
@@ -58,6 +62,8 @@ def not_run(arm: Arm, options: Options, reason: str, *, applicable: bool = True)
         warmup_s=options.warmup_s,
         duration_s=options.duration_s,
         offered_rps=options.rate_rps,
+        arrivals=options.arrivals,
+        client_processes=options.client_processes,
     )
 
 
@@ -90,6 +96,8 @@ def summarize(arm: Arm, options: Options, measured: Measured) -> Run:
         events=measured.events,
         reaction=reaction,
         timeline=_timeline(answered, measured.pods),
+        late_sends=measured.late_sends,
+        client_busy=measured.client_busy,
     )
     if not picks:
         return run
