@@ -88,7 +88,9 @@ def _resumed(parser: Parser, given: argparse.Namespace) -> Options:
     file = given.resume / "result.json"
     try:
         command = shlex.split(Result.read(file).command)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        parser.error(f"argument --resume: {error.filename}: {error.strerror}")
+    except ValueError as error:
         parser.error(f"argument --resume: {error}")
     if command[:3] != ["python", "-m", MODULE]:
         parser.error(f"argument --resume: {file} was not written by {MODULE}")
