@@ -24,6 +24,9 @@ from benchmarks.statistics import LEVEL, Interval, Noise, beyond, detectable, ho
 NEGLIGIBLE = math.log(1.05)
 """Effects under 5 % are ignored."""
 
+NEGLIGIBLE_IN_COMMON = math.log(1.25)
+"""What all arms have in common must be more: a whole command is but one sample of how fast the machine was."""
+
 ENOUGH = 2
 """Repeats on each side, without which nothing can be said."""
 
@@ -71,7 +74,7 @@ class Change:
     """A number of an arm, before and after. `arm` is None for what all arms had in common, which is a ratio alone.
 
     ratio       of the values after over those before, of which each has the metric's offset
-    p           of a change of no more than 5 %, adjusted for all the comparisons
+    p           of a change that is negligible, adjusted for all the comparisons
     error       standard error of the ratio's logarithm, known with so much `freedom`
     """
 
@@ -195,7 +198,8 @@ def _changes(metric: Metric, arms: Mapping[Key, tuple[Sequence[Run], Sequence[Ru
     if len(pairs) >= SEVERAL:
         common = _common(pairs)
         if min(len(side.by_repeat) for side in common) >= ENOUGH:
-            found += [_change(None, metric._replace(unit="", offset=0.0), common, view) for view in _views([common])]
+            (view,) = _views([common], NEGLIGIBLE_IN_COMMON)
+            found.append(_change(None, metric._replace(unit="", offset=0.0), common, view))
     return found
 
 
@@ -269,14 +273,14 @@ class _View(NamedTuple):
     p: float
 
 
-def _views(pairs: Iterable[_Pair]) -> list[_View]:
+def _views(pairs: Iterable[_Pair], negligible: float = NEGLIGIBLE) -> list[_View]:
     """Each judged by its own noise and by what the others tell of noise."""
     pairs = list(pairs)
     views = []
     for pair, noise in zip(pairs, moderated([_noise(pair) for pair in pairs]), strict=True):
         error = math.sqrt(noise.variance * sum(1 / len(side.by_repeat) for side in pair))
         difference = _difference(pair)
-        views.append(_View(difference, error, noise.freedom, beyond(difference, error, noise.freedom, NEGLIGIBLE)))
+        views.append(_View(difference, error, noise.freedom, beyond(difference, error, noise.freedom, negligible)))
     return views
 
 

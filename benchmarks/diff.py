@@ -25,7 +25,8 @@ DESCRIPTION = """\
 Tell what changed from one result to another, arm by arm, and whether it is more than noise.
 
 A change counts if it is over 5 % beyond what repeats of the same arm differ by, less what happened to the other arms in
-the same repeats. All the comparisons together raise a false alarm in one pair of results of the
+the same repeats. What all arms have in common counts from 25 % on, since a whole command is but one sample of how fast
+the machine was. All the comparisons together raise a false alarm in one pair of results of the
 same code in twenty at most (Holm's correction). It takes two repeats of an arm on each side, and three for most.
 Results of different environments, or of other loads, are refused.
 """

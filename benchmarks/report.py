@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import median
 from typing import NamedTuple
 
 from rich import box
@@ -15,6 +14,7 @@ from benchmarks import scenarios
 from benchmarks.keeping_up import not_keeping_up
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE
 from benchmarks.result import Result, Run
+from benchmarks.statistics import interval
 
 EVEN = 1.05
 """A busiest pod within 5 % of its fair share is even, to a reader."""
@@ -102,6 +102,8 @@ class _Column(NamedTuple):
 
 _LOAD = (
     _Column("busiest\n/ fair", lambda run: run.max_over_mean, "{:.2f}"),
+    _Column("cv", lambda run: run.cv, "{:.2f}"),
+    _Column("by\nchance", lambda run: run.noise_floor_cv, "{:.2f}"),
     _Column("idle\npods", lambda run: run.idle_backends),
     _Column("connec-\ntions", lambda run: run.connections_opened),
 )
@@ -117,6 +119,9 @@ _REACTION = (
 )
 
 
+_UNSURE = (*_SPEED[:2], _SPEED[-1], *_REACTION)
+
+
 def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
     first = rows[0][0]
     columns = (*_LOAD, *(_REACTION if any(run.reaction for row in rows for run in row) else _SPEED))
@@ -125,6 +130,8 @@ def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
+        caption=_caption(rows),
+        caption_justify="left",
     )
     for name in ("how", "call", "requests\nper pod"):
         table.add_column(name, no_wrap=True)
@@ -143,6 +150,16 @@ def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
     return table
 
 
+def _caption(rows: Sequence[Sequence[Run]]) -> str | None:
+    repeats = max(len(row) for row in rows)
+    if repeats == 1:
+        return None
+    confidence = interval(range(repeats)).confidence
+    return (
+        f"medians of {repeats} repeats, ± half of the interval that holds the true one with {confidence:.0%} confidence"
+    )
+
+
 def _bars(by_backend: Mapping[str, int]) -> str:
     """A bar per pod, the busiest the highest, and a dot for none."""
     most = max(by_backend.values(), default=0) or 1
@@ -150,7 +167,12 @@ def _bars(by_backend: Mapping[str, int]) -> str:
 
 
 def _number(column: _Column, runs: Sequence[Run]) -> str:
+    """The median over the repeats, and of what is a time, half the width of its interval."""
     numbers = [number for run in runs if (number := column.number(run)) is not None]
     if numbers:
-        return column.form.format(median(numbers))
+        found = interval(numbers)
+        text = column.form.format(found.median)
+        if column not in _UNSURE or len(numbers) == 1 or not found.median:
+            return text
+        return f"{text} [dim]±{(found.high - found.low) / 2 / found.median:.0%}[/]"
     return "never" if column in _REACTION and any(run.status == "ok" for run in runs) else "-"

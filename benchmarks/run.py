@@ -57,7 +57,7 @@ def run(options: Options, command: str) -> int:
 
 
 async def _run(options: Options, command: str) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 130, stderr=options.json_lines)
+    console = Console(width=None if sys.stdout.isatty() else 150, stderr=options.json_lines)
     here_and_now = environment(here().dataplane)
     try:
         resumed = Record.resumed(options.output, here_and_now) if options.resume else None

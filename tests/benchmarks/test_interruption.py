@@ -83,7 +83,7 @@ def test_interrupted(command: Command, send: Callable[[Command, int], None], num
 
     assert command.process.returncode == 128 + number
     assert errors == ""
-    assert "Interrupted" in output
+    assert f"python -m benchmarks.compare --resume {command.output}" in output
     assert command.processes() == {}
     assert list(command.temporary.iterdir()) == []
     result = json.loads((command.output / "result.json").read_text())
