@@ -39,6 +39,7 @@ class Job:
     rate_rps: float
     warmup_s: float
     duration_s: float
+    timeout_s: float
     arrivals: Arrivals = "constant"
     seed: str = ""
     clients: int = 1
@@ -100,7 +101,7 @@ def _settle(job: Job) -> None:
 
 
 def _run_sync(job: Job, messages: Connection) -> Finished:
-    with calls(strategies.find(job.strategy), job.wire, job.way) as call:
+    with calls(strategies.find(job.strategy), job.wire, job.way, job.timeout_s) as call:
         run_sync(call, _warmup(job))
         messages.send(Ready())
         schedule, ended = _measured(job, messages.recv()), list[Request]()
@@ -111,7 +112,7 @@ def _run_sync(job: Job, messages: Connection) -> Finished:
 
 
 async def _run_asyncio(job: Job, messages: Connection) -> Finished:
-    async with asyncio_calls(strategies.find(job.strategy), job.wire, job.way) as call:
+    async with asyncio_calls(strategies.find(job.strategy), job.wire, job.way, job.timeout_s) as call:
         await run_asyncio(call, _warmup(job))
         messages.send(Ready())
         # Others may still be warming up; meanwhile the loop must go on, since connections live on it.

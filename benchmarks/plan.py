@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 from benchmarks.arm import Arm, Client, Mode, Wire
 from benchmarks.arrivals import Arrivals
+from benchmarks.scenarios import Scenario
 
 FIRST_STRATEGIES = ("kubernetes", "service-dns", "static")
 FIRST_SCENARIOS = ("steady", "scale-up", "rolling-restart", "pod-kill")
@@ -123,12 +124,23 @@ def seed(arm: Arm) -> str:
     return f"{arm}, {arm.repeat}"
 
 
-def expected_s(options: Options, pods: int) -> float:
-    """About how long an arm takes in which so many pods take part."""
-    start_s = 0.0 if options.quick else _PODS_S + _POD_S * pods
-    return options.warmup_s + options.duration_s + _CLIENT_S + start_s
+def of_scenario(options: Options, scenario: Scenario) -> Options:
+    """The options with what the scenario needs: it may ask for a lower rate, and for more time."""
+    return replace(
+        options,
+        rate_rps=min(options.rate_rps, scenario.rate_rps or options.rate_rps),
+        duration_s=max(options.duration_s, scenario.least_s),
+    )
 
 
-def expected_total_s(options: Options, planned: Sequence[Arm], spare_pods: Callable[[str], int]) -> float:
-    """About how long all of it takes. `spare_pods` are those that a scenario needs besides the Service's."""
-    return _CLUSTER_S + sum(expected_s(options, options.replicas + spare_pods(arm.scenario)) for arm in planned)
+def expected_s(options: Options, scenario: Scenario) -> float:
+    """About how long an arm takes."""
+    given = of_scenario(options, scenario)
+    is_shared = options.quick and not scenario.spoils
+    start_s = 0.0 if is_shared else _PODS_S + _POD_S * (options.replicas + scenario.spare_pods)
+    return given.warmup_s + given.duration_s + _CLIENT_S + start_s
+
+
+def expected_total_s(options: Options, planned: Sequence[Arm], scenario: Callable[[str], Scenario]) -> float:
+    """About how long all of it takes."""
+    return _CLUSTER_S + sum(expected_s(options, scenario(arm.scenario)) for arm in planned)

@@ -19,6 +19,7 @@ from benchmarks.live import Counts
 from benchmarks.plan import Options, expected_s, expected_total_s
 from benchmarks.report import verdict
 from benchmarks.result import Run
+from benchmarks.scenarios import Scenario
 
 _PODS_SHOWN = 12
 
@@ -27,18 +28,18 @@ class Progress:
     """The state of a command that has `arms` to run, shown on the console while the context lasts.
 
     already     how many arms a command before has run
-    spare_pods  of a scenario, by name
+    scenario    by its name
     """
 
     def __init__(
-        self, console: Console, options: Options, arms: Sequence[Arm], already: int, spare_pods: Callable[[str], int]
+        self, console: Console, options: Options, arms: Sequence[Arm], already: int, scenario: Callable[[str], Scenario]
     ) -> None:
         self._console = console
         self._options = options
-        self._spare_pods = spare_pods
+        self._scenario = scenario
         self._total = already + len(arms)
         self._done = already
-        self._left_s = expected_total_s(options, arms, spare_pods)
+        self._left_s = expected_total_s(options, arms, scenario)
         self._begins = f"{already} of {self._total} arms are there; " if already else ""
         self._begins += f"{len(arms)} {'arm' if len(arms) == 1 else 'arms'} to run, about {duration(self._left_s)}."
         self._answers: Counter[str] = Counter()
@@ -77,7 +78,7 @@ class Progress:
     def begin(self, arm: Arm) -> None:
         self._answers.clear()
         self._errors = 0
-        self._arm_s = expected_s(self._options, self._options.replicas + self._spare_pods(arm.scenario))
+        self._arm_s = expected_s(self._options, self._scenario(arm.scenario))
         self._bar.update(self._task, description=str(arm), left=self._left())
         self._show()
 

@@ -20,6 +20,12 @@ def first_request_ms(requests: Sequence[Request], joined: Collection[str], event
     return max(0.0, min(times) - event_s) * 1000 if times else None
 
 
+def last_request_ms(requests: Sequence[Request], gone: Collection[str], event_s: float) -> float | None:
+    """From the event to the sending of the last request that one of the `gone` answered; None if none did after it."""
+    times = [request.sent_s for request in requests if request.backend in gone and request.sent_s >= event_s]
+    return (max(times) - event_s) * 1000 if times else None
+
+
 def fair_share_ms(
     requests: Sequence[Request], joined: Collection[str], pods: int, event_s: float, window_s: float = WINDOW_S
 ) -> float | None:

@@ -29,9 +29,14 @@ class Latency:
     max: float
 
 
+JOINED, LEFT, KILLED = "joined", "left", "killed"
+GONE = (LEFT, KILLED)
+"""Events after which their pods answer no more; `LEFT` is when they were told to leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of the pods, in seconds from the start of the measured requests."""
+    """What happened to these pods, in seconds from the start of the measured requests."""
 
     at_s: float
     what: str

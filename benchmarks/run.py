@@ -5,35 +5,31 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 
 import msgspec
 from rich.console import Console
 
-from benchmarks import plan, process, scenarios, strategies
+from benchmarks import cpu, plan, process, scenarios, strategies
 from benchmarks.arm import Arm
-from benchmarks.calls import TIMEOUT_S
 from benchmarks.client import Job
 from benchmarks.lab import launcher
-from benchmarks.lab.cluster import Cluster, Pod, PodSettings
+from benchmarks.lab.cluster import Cluster, Pod
 from benchmarks.lab.errors import LabError
+from benchmarks.lab.pod_settings import PodSettings
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
 from benchmarks.process import ClientError, Clients
 from benchmarks.progress import Progress
 from benchmarks.record import Record
-from benchmarks.report import report
+from benchmarks.report import broken, report
 from benchmarks.result import Run, environment
 from benchmarks.strategies import Way
 from benchmarks.summary import Measured, not_run, summarize
 
 SERVICE = "echo"
-PODS = PodSettings(latency_ms=4.0, concurrency=2, lame_duck_s=0.0)
-"""A capacity of some 400 calls a second: without one, a single busy connection is faster than three, and the pinned
-client would look best. Pods leave when no client is left, so there is nothing for a lame duck to wait for."""
-
 _START_TIMEOUT_S = 30.0
 
 
@@ -48,8 +44,8 @@ class Crew:
 def run(options: Options, command: str) -> int:
     """Run everything; returns the exit status.
 
-    0  every arm gave numbers, and no request failed
-    1  an arm gave none, or requests failed: both are said
+    0  every arm gave numbers, and what its scenario promises of it held
+    1  an arm gave none, or a promise was broken: both are said
     2  the lab could not do its part: said in one line
     128 + n  signal n ended it
     """
@@ -105,7 +101,7 @@ def _cancel_on_signal() -> list[int]:
 
 
 def _judge(runs: Sequence[Run]) -> int:
-    failures = [run for run in runs if run.applicable and (run.status != "ok" or run.errors)]
+    failures = [run for run in runs if run.applicable and (run.status != "ok" or broken(run))]
     if failures:
         print(f"benchmarks.compare: {len(failures)} of {len(runs)} arms failed, see above", file=sys.stderr)
     return 1 if failures else 0
@@ -117,45 +113,63 @@ async def _measure(options: Options, console: Console, record: Record) -> None:
         lambda strategy, wire: strategies.find(strategy).modes(wire),
         lambda strategy: not strategies.find(strategy).l4,
     )
-    spare = {name: scenarios.find(name).spare_pods for name in options.scenarios}
+    played = {name: scenarios.find(name) for name in options.scenarios}
     arms = [arm for arm in planned if record.lacks(arm)]
     processes = process.context()
-    with Progress(console, options, arms, len(planned) - len(arms), spare.__getitem__) as progress:
+    with Progress(console, options, arms, len(planned) - len(arms), played.__getitem__) as progress:
         async with Cluster() as cluster:
             await cluster.create_service(SERVICE)
-            crew = await _start(cluster, options.replicas, max(spare.values())) if options.quick else None
+            shared = [each for each in played.values() if options.quick and not each.spoils]
+            most = max((each.spare_pods for each in shared), default=0)
+            crew = await _start(cluster, options.replicas, most) if shared else None
             for arm in arms:
                 progress.begin(arm)
-                on_stage = crew or await _start(cluster, options.replicas, spare[arm.scenario])
+                scenario = played[arm.scenario]
+                is_shared = scenario in shared
+                on_stage = (
+                    crew
+                    if crew and is_shared
+                    else await _start(cluster, options.replicas, scenario.spare_pods, scenario.settings)
+                )
+                new: list[Pod] = []
+                given = plan.of_scenario(options, scenario)
                 try:
-                    run = await _run_arm(arm, options, cluster, on_stage, processes, progress)
+                    run = await _run_arm(arm, given, cluster, on_stage, new, processes, progress)
                 except ClientError as error:
                     print(error.detail, file=sys.stderr, end="\n" if error.detail else "")
-                    run = not_run(arm, options, str(error))
+                    run = not_run(arm, given, str(error))
                 record.keep(run)
                 progress.end(run)
                 if options.json_lines:
                     print(msgspec.json.encode(run).decode(), flush=True)
-                if crew is None:
-                    await cluster.stop_pods([*on_stage.pods, *on_stage.spare])
-                elif spare[arm.scenario]:
-                    await cluster.leave(crew.spare)
+                if not is_shared:
+                    await cluster.end_pods([*on_stage.pods, *on_stage.spare, *new])
+                elif scenario.spare_pods:
+                    await cluster.leave(on_stage.spare)
 
 
-async def _start(cluster: Cluster, replicas: int, spare: int) -> Crew:
-    pods = await cluster.start_pods(SERVICE, replicas + spare, PODS, join=False)
+async def _start(cluster: Cluster, replicas: int, spare: int, settings: PodSettings = scenarios.CAPACITY) -> Crew:
+    pods = await cluster.start_pods(SERVICE, replicas + spare, settings, join=False)
     await cluster.join(pods[:replicas])
     return Crew(pods[:replicas], pods[replicas:])
 
 
 async def _run_arm(
-    arm: Arm, options: Options, cluster: Cluster, crew: Crew, processes: ForkServerContext, progress: Progress
+    arm: Arm,
+    options: Options,
+    cluster: Cluster,
+    crew: Crew,
+    new: list[Pod],
+    processes: ForkServerContext,
+    progress: Progress,
 ) -> Run:
     strategy = strategies.find(arm.strategy)
     forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     if forwarder and strategy.needs_dns:
         return not_run(arm, options, "it needs DNS, which there is only in namespaces", applicable=False)
     scenario = scenarios.find(arm.scenario)
+    if forwarder and scenario.needs_network:
+        return not_run(arm, options, "it needs pods with addresses of their own: namespaces", applicable=False)
     spare = crew.spare[: scenario.spare_pods]
     job = Job(
         strategy=arm.strategy,
@@ -166,40 +180,44 @@ async def _run_arm(
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,
         duration_s=options.duration_s,
+        timeout_s=scenario.timeout_s,
         arrivals=options.arrivals,
         seed=plan.seed(arm),
         clients=options.client_processes,
         live=progress.live,
     )
-    pods = tuple(pod.name for pod in [*crew.pods, *spare])
-    connections, dns_queries = await _connections(cluster, pods), cluster.dns_queries()
+    on_stage = [*crew.pods, *spare]
+    connections, dns_queries = await cluster.connections(), cluster.dns_queries()
     async with Clients(job, processes) as client:
-        start = (await client.started(_START_TIMEOUT_S + options.warmup_s + TIMEOUT_S)).start
-        stage = scenarios.Stage(cluster, crew.pods, spare, start, options.duration_s)
+        start = (await client.started(_START_TIMEOUT_S + options.warmup_s + scenario.timeout_s)).start
+        served_s = cpu.seconds(on_stage)
+        stage = scenarios.Stage(cluster, SERVICE, crew.pods, spare, start, options.duration_s, new)
         playing = asyncio.create_task(scenario.play(stage))
         try:
-            finished = await client.finished(options.duration_s + 2 * TIMEOUT_S, progress.count)
+            finished = await client.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, progress.count)
             events = await playing
         finally:
             playing.cancel()
-    return summarize(
+            await asyncio.wait({playing})
+    run = summarize(
         arm,
         options,
         Measured(
             load=finished.load,
-            pods=pods,
+            pods=tuple(pod.name for pod in [*on_stage, *new]),
             l4=strategy.l4,
             cpu_s=finished.cpu_s,
+            served_s=cpu.spent(served_s, cpu.seconds(on_stage)) if not new else None,
             # A forwarder knows nothing of what clients open to the pods themselves, and there is no DNS beside it.
-            connections=None if forwarder and not strategy.l4 else await _connections(cluster, pods) - connections,
+            connections=None if forwarder and not strategy.l4 else _opened(connections, await cluster.connections()),
             dns_queries=None if forwarder else cluster.dns_queries() - dns_queries,
             events=events,
             late_sends=finished.late,
             client_busy=finished.busy,
         ),
     )
+    return replace(run, expectations=tuple(scenario.expectations(run)))
 
 
-async def _connections(cluster: Cluster, pods: Sequence[str]) -> int:
-    accepted = await cluster.connections()
-    return sum(accepted.get(pod, 0) for pod in pods)
+def _opened(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    return sum(after.values()) - sum(before.values())

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 from hdrh.histogram import HdrHistogram
 
@@ -13,11 +14,10 @@ from benchmarks.arm import Arm
 from benchmarks.balance import balance
 from benchmarks.load import Load, Request
 from benchmarks.plan import Options
-from benchmarks.reaction import fair_share_ms, first_request_ms
-from benchmarks.result import Event, Latency, Reaction, Run, Timeline
+from benchmarks.reaction import fair_share_ms, first_request_ms, last_request_ms
+from benchmarks.result import GONE, JOINED, Event, Latency, Reaction, Run, Timeline
 
 TIMELINE_INTERVAL_S = 0.1
-JOINED = "joined"
 _LONGEST_US = 3_600_000_000
 
 
@@ -28,6 +28,7 @@ class Measured:
     pods         every pod that could have answered, idle ones too
     l4           the kernel picked, per connection, and not the client, per request
     cpu_s        processor time of the client while it sent the measured requests
+    served_s     that of the pods meanwhile, None where nobody can tell
     late_sends   by the client's own fault, see `load.late_with_room`
     client_busy  share of a processor that the client used
     connections  accepted by the pods from this client, None if nobody has counted; `dns_queries` likewise
@@ -40,6 +41,7 @@ class Measured:
     connections: int | None
     dns_queries: int | None
     events: tuple[Event, ...]
+    served_s: float | None = None
     late_sends: int = 0
     client_busy: float | None = None
 
@@ -72,7 +74,10 @@ def summarize(arm: Arm, options: Options, measured: Measured) -> Run:
     requests = measured.load.requests
     answered = [request for request in requests if request.backend is not None]
     reaction = _reaction(measured)
-    judged = [request for request in answered if request.sent_s >= _settled_s(measured.events, reaction)]
+    settled_s = _settled_s(measured.events, reaction)
+    gone = {pod for event in measured.events if event.what in GONE for pod in event.pods}
+    pods = [pod for pod in measured.pods if pod not in gone]
+    judged = [request for request in answered if request.sent_s >= settled_s and request.backend in pods]
     picks = len(judged)
     if measured.l4 and measured.connections is not None:
         picks = min(measured.connections, picks)
@@ -95,13 +100,15 @@ def summarize(arm: Arm, options: Options, measured: Measured) -> Run:
         client_cpu_us_per_request=measured.cpu_s * 1e6 / len(requests) if requests else None,
         events=measured.events,
         reaction=reaction,
-        timeline=_timeline(answered, measured.pods),
+        timeline=_timeline(requests, measured.pods),
+        server_cpu_us_per_request=_each_us(measured.served_s, len(answered)),
+        same_pod_again=_same_again(answered),
         late_sends=measured.late_sends,
         client_busy=measured.client_busy,
     )
     if not picks:
         return run
-    return replace(run, **asdict(balance(_by_backend(judged, measured.pods), picks)))
+    return replace(run, **asdict(balance(_by_backend(judged, pods), picks)))
 
 
 def _by_backend(answered: Iterable[Request], pods: Sequence[str]) -> dict[str, int]:
@@ -110,24 +117,39 @@ def _by_backend(answered: Iterable[Request], pods: Sequence[str]) -> dict[str, i
 
 
 def _reaction(measured: Measured) -> Reaction | None:
-    joins = [event for event in measured.events if event.what == JOINED]
-    if not joins:
-        return None
-    event = joins[0]
+    """To the first pods that joined, and to the first that went."""
     requests = measured.load.requests
+    joined = next((event for event in measured.events if event.what == JOINED), None)
+    gone = next((event for event in measured.events if event.what in GONE), None)
+    if joined is None and gone is None:
+        return None
+    living = {pod for pod in measured.pods if gone is None or pod not in gone.pods}
     return Reaction(
-        first_request_ms=first_request_ms(requests, event.pods, event.at_s),
-        fair_share_ms=fair_share_ms(requests, event.pods, len(measured.pods), event.at_s),
-        last_request_to_removed_ms=None,
-        errors_to_removed=None,
+        first_request_ms=joined and first_request_ms(requests, joined.pods, joined.at_s),
+        fair_share_ms=joined and fair_share_ms(requests, joined.pods, len(living), joined.at_s),
+        last_request_to_removed_ms=gone and last_request_ms(requests, gone.pods, gone.at_s),
+        errors_to_removed=gone
+        and sum(request.error is not None and request.done_s >= gone.at_s for request in requests),
     )
 
 
 def _settled_s(events: Sequence[Event], reaction: Reaction | None) -> float:
-    """The second from which on the balance is judged."""
-    if not events:
+    """The second from which on the balance is judged: after the last change, and after a fair share that came later."""
+    changes = [event.at_s for event in events if event.pods]
+    if not changes:
         return 0.0
-    return events[0].at_s + ((reaction and reaction.fair_share_ms) or 0.0) / 1000
+    fair_ms = (reaction and reaction.fair_share_ms) or 0.0
+    return max(changes[-1], changes[0] + fair_ms / 1000)
+
+
+def _each_us(seconds: float | None, count: int) -> float | None:
+    return seconds * 1e6 / count if seconds is not None and count else None
+
+
+def _same_again(answered: Sequence[Request]) -> float | None:
+    """The share of answers by the pod that gave the one before, in the order of sending."""
+    pods = [request.backend for request in sorted(answered, key=lambda request: request.sent_s)]
+    return sum(one == other for one, other in pairwise(pods)) / (len(pods) - 1) if len(pods) > 1 else None
 
 
 def _histogram(answered: Iterable[Request]) -> HdrHistogram:
@@ -142,11 +164,11 @@ def _latency(histogram: HdrHistogram) -> Latency:
     return Latency(p50, p90, p99, p999, histogram.get_max_value() / 1000)
 
 
-def _timeline(answered: Sequence[Request], pods: Sequence[str]) -> Timeline:
-    last_s = max((request.sent_s for request in answered), default=0.0)
+def _timeline(requests: Sequence[Request], pods: Sequence[str]) -> Timeline:
+    last_s = max((request.sent_s for request in requests), default=0.0)
     intervals = math.floor(last_s / TIMELINE_INTERVAL_S) + 1
-    by_backend = {pod: [0] * intervals for pod in pods}
-    for request in answered:
-        if request.backend is not None:
-            by_backend[request.backend][math.floor(request.sent_s / TIMELINE_INTERVAL_S)] += 1
-    return Timeline(TIMELINE_INTERVAL_S, by_backend)
+    by_backend, errors = {pod: [0] * intervals for pod in pods}, [0] * intervals
+    for request in requests:
+        counts = errors if request.backend is None else by_backend[request.backend]
+        counts[math.floor(request.sent_s / TIMELINE_INTERVAL_S)] += 1
+    return Timeline(TIMELINE_INTERVAL_S, by_backend, errors)

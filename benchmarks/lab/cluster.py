@@ -195,6 +195,10 @@ class Cluster:
         """End pods at once, by SIGKILL; returns when they are gone."""
         await self._background.wait(self._kubelet.kill(pods))
 
+    async def end_pods(self, pods: Sequence[Pod]) -> None:
+        """End at once those that still run, whatever was done to them; returns when they are gone."""
+        await self._background.wait(self._kubelet.kill([pod for pod in pods if self._kubelet.has(pod)]))
+
     async def freeze_pods(self, pods: Sequence[Pod]) -> None:
         """Halt pods' processes, by SIGSTOP: connections stay open, nothing answers, and probes make them unready."""
         self._kubelet.freeze(pods)
@@ -202,6 +206,10 @@ class Cluster:
     async def thaw_pods(self, pods: Sequence[Pod]) -> None:
         """Let frozen pods go on; the probes make them ready again."""
         self._kubelet.thaw(pods)
+
+    async def trouble_pods(self, pods: Sequence[Pod]) -> None:
+        """Have pods fail or be slow from now on, as the provider's option `--trouble` says."""
+        self._kubelet.trouble(pods)
 
     async def cut_off_pods(self, pods: Sequence[Pod]) -> None:
         """Lose every packet to and from pods without a sign of it; the kubelet's too, so that they become unready."""

@@ -24,6 +24,7 @@ from .client import ApiClient
 from .errors import LabError
 from .kinds import POD
 from .manifests import NAMESPACE
+from .pod_settings import PodSettings
 from .surroundings import Surroundings
 
 _START_S: Final = 30.0
@@ -34,19 +35,6 @@ _FAILURE_THRESHOLD: Final = 3  # Kubernetes' default: one slow answer does not m
 _GRACE_S: Final = 30
 _LOG_LINES: Final = 5
 _SERVING: Final = re.compile(r"^serving http=\S+:(\d+) grpc=\S+:(\d+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class PodSettings:
-    """How a pod answers: time that a call takes, calls at once (0: no bound), time after SIGTERM that it accepts.
-
-    `arguments` are further options of services.provider, which overrule these, but not where it listens.
-    """
-
-    latency_ms: float = 0.0
-    concurrency: int = 0
-    lame_duck_s: float = 2.0
-    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +118,10 @@ class Kubelet:
         """Whether there is such a pod, and nobody has asked it to end."""
         return name in self._containers and not self._containers[name].ending
 
+    def has(self, pod: Pod) -> bool:
+        """Whether it has not ended yet."""
+        return pod.name in self._containers
+
     async def quit(self, name: str, grace_s: float) -> None:
         """Have a pod's process end, with time for what is in flight, and by SIGKILL after it; its object stays."""
         if container := self._containers.get(name):
@@ -152,6 +144,10 @@ class Kubelet:
         """Halt pods' processes, by SIGSTOP: connections stay open, and the kernel accepts more; nothing answers."""
         self._signal(pods, signal.SIGSTOP)
 
+    def trouble(self, pods: Iterable[Pod]) -> None:
+        """Have pods do from now on what their option `--trouble` says, by SIGUSR1."""
+        self._signal(pods, signal.SIGUSR1)
+
     def thaw(self, pods: Iterable[Pod]) -> None:
         """Let them go on where they were, by SIGCONT."""
         self._signal(pods, signal.SIGCONT)
@@ -159,7 +155,7 @@ class Kubelet:
     def _signal(self, pods: Iterable[Pod], number: signal.Signals) -> None:
         for pod in pods:
             if (container := self._containers.get(pod.name)) is None:
-                raise LabError(f"pod {pod.name} is gone: freeze and thaw pods that run")
+                raise LabError(f"pod {pod.name} is gone: a signal needs a pod that runs")
             container.send(number)
 
     async def _until_healthy(self, container: _Container) -> None:

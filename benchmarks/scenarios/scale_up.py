@@ -1,11 +1,10 @@
 """`scale-up`: pods that are started beforehand join the Service in the middle of the run."""
 
-import asyncio
-import time
+from collections.abc import Iterator
 
-from benchmarks.result import Event
+from benchmarks.result import JOINED, Event, Expectation, Run
 from benchmarks.scenarios import Scenario, Stage
-from benchmarks.summary import JOINED
+from benchmarks.scenarios._promises import at_most, no_errors, strategy
 
 # Early enough that a client has time to reach its fair share, late enough to see the balance before.
 AT = 0.4
@@ -13,12 +12,24 @@ AT = 0.4
 
 class ScaleUp(Scenario):
     title = "Scale-up: seven more pods join in mid-run"
+    teaches = "New pods help those who hear of them: a watch tells within milliseconds, a connection never does."
     spare_pods = 7
+    spoils = False
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
-        await asyncio.sleep(stage.start + AT * stage.duration_s - time.monotonic())
+        await stage.until(AT)
         written = await stage.cluster.join(stage.spare)
-        return (Event(written - stage.start, JOINED, tuple(pod.name for pod in stage.spare)),)
+        return (stage.event(JOINED, *stage.spare, at=written),)
+
+    def expectations(self, run: Run) -> Iterator[Expectation]:
+        yield no_errors(run)
+        first = run.reaction and run.reaction.first_request_ms
+        way = strategy(run)
+        if way.follows_s is not None:
+            until = way.follows_s * 1000
+            yield at_most("ms until a new pod has its first request", float("inf") if first is None else first, until)
+        elif not way.l4 or run.protocol == "grpc":
+            yield Expectation("the new pods get nothing", first is None)
 
 
 SCENARIO = ScaleUp()

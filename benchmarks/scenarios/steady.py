@@ -1,15 +1,32 @@
 """`steady`: nothing happens."""
 
-from benchmarks.result import Event
+from collections.abc import Iterator
+
+from benchmarks.result import Event, Expectation, Run
 from benchmarks.scenarios import Scenario, Stage
+from benchmarks.scenarios._promises import at_least, at_most, even, no_errors, strategy
 
 
 class Steady(Scenario):
     title = "Steady: the pods stay as they are"
-    spare_pods = 0
+    teaches = (
+        "Who picks per request uses all pods alike; who keeps connections to a Service uses those that the kernel "
+        "threw its dice for, and a gRPC channel is one connection."
+    )
+    spoils = False
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:  # noqa: ARG002
         return ()
+
+    def expectations(self, run: Run) -> Iterator[Expectation]:
+        yield no_errors(run)
+        if not strategy(run).l4:
+            yield even(run)
+        elif run.protocol == "grpc":
+            yield at_least("the busiest pod's share over the fair one", run.max_over_mean or 0.0, 0.99 * run.replicas)
+        elif run.connections_mode == "per-request":
+            floors = (run.cv or 0.0) / (run.noise_floor_cv or 1.0)
+            yield at_most("unevenness over that of chance", floors, 4.0)
 
 
 SCENARIO = Steady()

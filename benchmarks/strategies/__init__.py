@@ -39,6 +39,15 @@ class Strategy(Protocol):
     needs_dns: bool
     """Whether it can only call a name: then there is no such arm where the lab has no DNS."""
 
+    follows_s: float | None
+    """Seconds within which its clients use a new pod and let go of one that leaves; None if they hear of neither."""
+
+    is_ours: bool
+    """Whether its clients call through `discovery`, which tries again elsewhere what may be tried again."""
+
+    watches_api: bool
+    """Whether it is the API server that its clients hear from, directly."""
+
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         """The ways to use connections that make a difference here."""
 

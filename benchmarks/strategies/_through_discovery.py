@@ -25,6 +25,9 @@ class ThroughDiscovery(Strategy):
 
     l4 = False
     needs_dns = False
+    follows_s: float | None = None
+    is_ours = True
+    watches_api = False
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - picks do not depend on connections
         return ("kept",)
@@ -52,7 +55,10 @@ class Verbatim(ThroughDiscovery):
     def __init__(self, target: str) -> None:
         self._target = target
         # One virtual endpoint, named: what picks among the pods is the kernel.
-        self.l4 = self.needs_dns = Target.parse(target).scheme == "service"
+        scheme = Target.parse(target).scheme
+        self.l4 = self.needs_dns = scheme == "service"
+        self.is_ours = not self.l4
+        self.watches_api = scheme == "kubernetes"
 
     def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the target says it all
         return self._target

@@ -8,6 +8,9 @@ from benchmarks.strategies._through_discovery import ThroughDiscovery
 
 
 class Kubernetes(ThroughDiscovery):
+    follows_s = 0.25
+    watches_api = True
+
     def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the API server knows them
         return f"kubernetes:///echo.default:{wire}"
 

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from services.options import Parser, between, port
 from services.provider.grpc_service import EchoService
@@ -12,7 +14,7 @@ from services.provider.http_app import http_app
 from services.provider.identity import Identity
 from services.provider.lifecycle import serve_until, stop_on_signal
 from services.provider.servers import ListenError, grpc_server, http_server, join, listen
-from services.provider.work import Work
+from services.provider.work import Trouble, Work
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,6 +34,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--latency-ms", type=between(0.0, 3.6e6), default=0.0, help="time that a call takes")
     add("--concurrency", type=between(0, 10**6), default=0, help="calls at once, others queue; 0: no bound")
     add("--fail-ratio", type=between(0.0, 1.0), default=0.0, help="share of calls answered 503, UNAVAILABLE")
+    add("--dear-ratio", type=between(0.0, 1.0), default=0.0, help="share of calls that take 50 times as long")
+    add(
+        "--trouble",
+        choices=get_args(Trouble),
+        default="slow",
+        help="what becomes of calls after SIGUSR1: ten times slower, or a failure at once",
+    )
     add(
         "--lame-duck-s",
         type=between(0.0, 3600.0),
@@ -50,7 +59,10 @@ async def run(options: argparse.Namespace) -> None:
         latency_s=options.latency_ms / 1000,
         concurrency=options.concurrency,
         fail_ratio=options.fail_ratio,
+        dear_ratio=options.dear_ratio,
+        trouble=options.trouble,
     )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, work.begin_trouble)
     app = http_app(identity, work, stopping)
     http = http_server(app, grace_s=options.grace_s)
     with listen(options.host, options.http_port) as listener:

@@ -1,0 +1,30 @@
+"""`pod-cut-off`: every packet to and from one pod is lost without a sign."""
+
+from __future__ import annotations
+
+from benchmarks.result import Event
+from benchmarks.scenarios import Stage
+from benchmarks.scenarios.pod_freeze import AT, PodFreeze
+
+
+class PodCutOff(PodFreeze):
+    title = "Pod cut off: all packets of one of the pods are lost"
+    teaches = (
+        "A node that loses its network looks like a pod that hangs, but connections to it cannot be opened either: who "
+        "opens one for each request waits for the limit on connecting."
+    )
+    needs_network = True
+
+    async def play(self, stage: Stage) -> tuple[Event, ...]:
+        await stage.until(AT)
+        pod = await stage.busiest()
+        await stage.cluster.cut_off_pods([pod])
+        try:
+            event = stage.event("cut off", pod)
+            await stage.until(1.0)
+        finally:
+            await stage.cluster.reconnect_pods([pod])
+        return (event,)
+
+
+SCENARIO = PodCutOff()
