@@ -13,7 +13,7 @@ from rich.text import Text
 from benchmarks import scenarios
 from benchmarks.keeping_up import not_keeping_up
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE
-from benchmarks.result import Result, Run
+from benchmarks.result import JOINED, Expectation, Result, Run
 from benchmarks.statistics import interval
 
 EVEN = 1.05
@@ -45,6 +45,15 @@ def report(result: Result, console: Console) -> None:
         for row in rows:
             text, style = verdict(row[-1])
             console.print(Text.assemble(("● ", style), text), soft_wrap=True)
+            for run in row:
+                for promise in broken(run):
+                    console.print(Text(f"  broken: {promise.text}", style="red"), soft_wrap=True)
+        console.print(scenarios.find(scenario).teaches, style="italic", soft_wrap=True)
+
+
+def broken(run: Run) -> Sequence[Expectation]:
+    """What the scenario promises of such a run, and did not hold."""
+    return [promise for promise in run.expectations if not promise.held]
 
 
 def verdict(run: Run) -> Verdict:
@@ -56,8 +65,11 @@ def verdict(run: Run) -> Verdict:
         return Verdict(f"{who}: not measured: {run.reason}", "red")
     if run.errors:
         kinds = ", ".join(f"{count} {kind}" for kind, count in (run.errors_by_kind or {}).items())
-        return Verdict(f"{who}: {run.errors} of {run.requests} requests failed ({kinds})", "red")
-    what = _followed(run) if run.reaction else _spread(run)
+        return Verdict(
+            f"{who}: {run.errors} of {run.requests} requests failed ({kinds})", "red" if broken(run) else "yellow"
+        )
+    joined = [event for event in run.events if event.what == JOINED]
+    what = _followed(run, len(joined[0].pods)) if joined else _spread(run)
     dropped = f"; {run.dropped} requests never sent, as too many waited" if run.dropped else ""
     limit = f"; {trouble}" if (trouble := not_keeping_up(run)) else ""
     return Verdict(f"{who}: {what.text}{dropped}{limit}", "red" if dropped else "yellow" if limit else what.style)
@@ -83,9 +95,8 @@ def _spread(run: Run) -> Verdict:
     )
 
 
-def _followed(run: Run) -> Verdict:
+def _followed(run: Run, new: int) -> Verdict:
     reaction = run.reaction
-    new = len(run.events[0].pods)
     if reaction is None or reaction.first_request_ms is None:
         return Verdict(f"the {new} new pods got nothing", "red")
     first = f"the first request to a new pod after {reaction.first_request_ms:.0f} ms"
@@ -119,12 +130,16 @@ _REACTION = (
 )
 
 
+_FAILED = _Column("failed", lambda run: run.errors)
 _UNSURE = (*_SPEED[:2], _SPEED[-1], *_REACTION)
 
 
 def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
     first = rows[0][0]
-    columns = (*_LOAD, *(_REACTION if any(run.reaction for row in rows for run in row) else _SPEED))
+    runs = [run for row in rows for run in row]
+    joined = any(event.what == JOINED for run in runs for event in run.events)
+    failed = any(run.errors for run in runs)
+    columns = (*_LOAD, *(_REACTION if joined else _SPEED), *((_FAILED,) if failed else ()))
     table = Table(
         title=f"{title} - {first.replicas} pods, {first.offered_rps:g} requests/s offered, {first.duration_s:g} s",
         title_justify="left",

@@ -18,7 +18,6 @@ from benchmarks.client import Job
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
 from benchmarks.lab.errors import LabError
-from benchmarks.lab.pod_settings import PodSettings
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
 from benchmarks.process import ClientError, Clients
@@ -26,6 +25,7 @@ from benchmarks.progress import Progress
 from benchmarks.record import Record
 from benchmarks.report import broken, report
 from benchmarks.result import Run, environment
+from benchmarks.scenarios import Scenario
 from benchmarks.strategies import Way
 from benchmarks.summary import Measured, not_run, summarize
 
@@ -120,17 +120,12 @@ async def _measure(options: Options, console: Console, record: Record) -> None:
         async with Cluster() as cluster:
             await cluster.create_service(SERVICE)
             shared = [each for each in played.values() if options.quick and not each.spoils]
-            most = max((each.spare_pods for each in shared), default=0)
-            crew = await _start(cluster, options.replicas, most) if shared else None
+            crew = await _start(cluster, options.replicas, max(shared, key=_spare)) if shared else None
             for arm in arms:
                 progress.begin(arm)
                 scenario = played[arm.scenario]
                 is_shared = scenario in shared
-                on_stage = (
-                    crew
-                    if crew and is_shared
-                    else await _start(cluster, options.replicas, scenario.spare_pods, scenario.settings)
-                )
+                on_stage = crew if crew and is_shared else await _start(cluster, options.replicas, scenario)
                 new: list[Pod] = []
                 given = plan.of_scenario(options, scenario)
                 try:
@@ -148,8 +143,12 @@ async def _measure(options: Options, console: Console, record: Record) -> None:
                     await cluster.leave(on_stage.spare)
 
 
-async def _start(cluster: Cluster, replicas: int, spare: int, settings: PodSettings = scenarios.CAPACITY) -> Crew:
-    pods = await cluster.start_pods(SERVICE, replicas + spare, settings, join=False)
+def _spare(scenario: Scenario) -> int:
+    return scenario.spare_pods
+
+
+async def _start(cluster: Cluster, replicas: int, scenario: Scenario) -> Crew:
+    pods = await cluster.start_pods(SERVICE, replicas + scenario.spare_pods, scenario.settings, join=False)
     await cluster.join(pods[:replicas])
     return Crew(pods[:replicas], pods[replicas:])
 

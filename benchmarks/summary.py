@@ -125,12 +125,17 @@ def _reaction(measured: Measured) -> Reaction | None:
         return None
     living = {pod for pod in measured.pods if gone is None or pod not in gone.pods}
     return Reaction(
-        first_request_ms=joined and first_request_ms(requests, joined.pods, joined.at_s),
-        fair_share_ms=joined and fair_share_ms(requests, joined.pods, len(living), joined.at_s),
-        last_request_to_removed_ms=gone and last_request_ms(requests, gone.pods, gone.at_s),
-        errors_to_removed=gone
-        and sum(request.error is not None and request.done_s >= gone.at_s for request in requests),
+        first_request_ms=first_request_ms(requests, joined.pods, joined.at_s) if joined else None,
+        fair_share_ms=fair_share_ms(requests, joined.pods, len(living), joined.at_s) if joined else None,
+        last_request_to_removed_ms=last_request_ms(requests, gone.pods, gone.at_s) if gone else None,
+        errors_to_removed=sum(each.error is not None and each.done_s >= gone.at_s for each in requests)
+        if gone
+        else None,
     )
+
+
+def _errors_since(requests: Iterable[Request], at_s: float) -> int:
+    return sum(request.error is not None and request.done_s >= at_s for request in requests)
 
 
 def _settled_s(events: Sequence[Event], reaction: Reaction | None) -> float:

@@ -31,7 +31,8 @@ from .membership import Membership
 from .mirror import Mirror
 from .nameserver import NameServer
 from .node_agent import NodeAgent
-from .pods import Kubelet, Pod, PodSettings
+from .pod_settings import PodSettings
+from .pods import Kubelet, Pod
 from .slice_controller import run_slice_controller
 from .slices import MAX_ENDPOINTS
 from .store import Store

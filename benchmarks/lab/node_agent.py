@@ -16,7 +16,8 @@ from .errors import LabError
 from .kinds import POD, Object
 from .manifests import NAMESPACE, waiting
 from .mirror import Mirror
-from .pods import Kubelet, PodSettings
+from .pod_settings import PodSettings
+from .pods import Kubelet
 
 _FIRST_BACKOFF_S = 1.0
 _LAST_BACKOFF_S = 30.0

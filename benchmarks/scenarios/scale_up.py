@@ -23,7 +23,7 @@ class ScaleUp(Scenario):
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         yield no_errors(run)
-        first = run.reaction and run.reaction.first_request_ms
+        first = run.reaction.first_request_ms if run.reaction else None
         way = strategy(run)
         if way.follows_s is not None:
             until = way.follows_s * 1000

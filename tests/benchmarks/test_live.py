@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from benchmarks import scenarios
 from benchmarks.keeping_up import not_keeping_up
 from benchmarks.live import Counts, reporting
 from benchmarks.load import Request
@@ -62,7 +63,7 @@ def test_many_pods_leave_room_for_the_rest() -> None:
 def test_what_is_no_terminal_gets_plain_lines() -> None:
     console = Console(file=io.StringIO(), width=80)
 
-    with Progress(console, QUICK, [ARM], 2, lambda _: 0) as progress:
+    with Progress(console, QUICK, [ARM], 2, scenarios.find) as progress:
         assert not progress.live
         progress.begin(ARM)
         progress.count(Counts({"echo-0": 1}, 0))
@@ -79,7 +80,7 @@ def test_what_is_no_terminal_gets_plain_lines() -> None:
 def test_a_terminal_shows_the_pods_while_an_arm_runs() -> None:
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
 
-    with Progress(console, QUICK, [ARM], 0, lambda _: 0) as progress:
+    with Progress(console, QUICK, [ARM], 0, scenarios.find) as progress:
         assert progress.live
         progress.begin(ARM)
         progress.count(Counts({"echo-0": 7}, 0))

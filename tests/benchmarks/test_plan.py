@@ -119,13 +119,14 @@ def test_the_default_run_is_expected_to_take_under_six_minutes() -> None:
     given = options([])
     planned = arms(given, lambda strategy, wire: find(strategy).modes(wire), lambda strategy: not find(strategy).l4)
 
-    assert expected_total_s(given, planned, lambda name: scenarios.find(name).spare_pods) < 350
+    assert expected_total_s(given, planned, scenarios.find) < 350
 
 
 def test_the_time_that_it_takes_grows_with_pods_and_repeats() -> None:
-    def total_s(given: Options, spare: int) -> float:
-        return expected_total_s(given, arms(given, modes, picks), lambda _: spare)
+    def total_s(given: Options, scenario: str) -> float:
+        return expected_total_s(given, arms(given, modes, picks), lambda _: scenarios.find(scenario))
 
     fresh = replace(QUICK, quick=False)
-    assert total_s(fresh, 7) > total_s(fresh, 0) > total_s(QUICK, 7) == total_s(QUICK, 0)
-    assert total_s(replace(QUICK, repeats=10), 0) > 9 * total_s(QUICK, 0)
+    assert total_s(fresh, "scale-up") > total_s(fresh, "steady")
+    assert total_s(fresh, "steady") > total_s(QUICK, "scale-up") == total_s(QUICK, "steady")
+    assert total_s(replace(QUICK, repeats=10), "steady") > 9 * total_s(QUICK, "steady")

@@ -28,6 +28,7 @@ def job(strategy: str) -> Job:
         rate_rps=100.0,
         warmup_s=0.1,
         duration_s=0.1,
+        timeout_s=10.0,
     )
 
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from benchmarks.lab.surroundings import DataPlaneName
 from benchmarks.load import Load
 from benchmarks.report import report, verdict
-from benchmarks.result import SCHEMA, Event, Result, Run, environment
-from benchmarks.summary import JOINED, not_run, summarize
+from benchmarks.result import JOINED, SCHEMA, Event, Result, Run, environment
+from benchmarks.summary import not_run, summarize
 from tests.benchmarks.test_plan import QUICK
 from tests.benchmarks.test_summary import ARM, STEADY, requests
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load import Load
-from benchmarks.result import SCHEMA, Event, Expectation, Result, environment
-from benchmarks.summary import JOINED, not_run, summarize
+from benchmarks.result import JOINED, SCHEMA, Event, Expectation, Result, environment
+from benchmarks.summary import not_run, summarize
 from tests.benchmarks.contract import check_result
 from tests.benchmarks.test_plan import QUICK
 from tests.benchmarks.test_summary import ARM, STEADY, requests

@@ -8,8 +8,8 @@ from hdrh.histogram import HdrHistogram
 
 from benchmarks.arm import Arm
 from benchmarks.load import Load, Request
-from benchmarks.result import Event
-from benchmarks.summary import JOINED, Measured, not_run, summarize
+from benchmarks.result import JOINED, Event
+from benchmarks.summary import Measured, not_run, summarize
 from tests.benchmarks.test_plan import QUICK
 
 ARM = Arm("steady", "kubernetes", "http", "asyncio", "kept", "round_robin", 0)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from benchmarks.lab.cluster import Pod
-from benchmarks.lab.pods import PodSettings
+from benchmarks.lab.pod_settings import PodSettings
 from discovery import State
 from discovery.http import AsyncTransport
 from tests.conftest import Lab
