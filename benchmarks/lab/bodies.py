@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from .kinds import Kind, Object
 from .patches import json_patch, merge_patch, strategic_merge_patch
@@ -66,3 +66,5 @@ async def _json(request: Request) -> Any:
         return await request.json()
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise HTTPException(400, f"the body is not JSON: {error}") from error
+    except ClientDisconnect:
+        raise HTTPException(400, "the client left in the middle of its request") from None

@@ -20,6 +20,7 @@ class FailingPod(Scenario):
         "well. Only the answers tell."
     )
     settings = replace(CAPACITY, arguments=("--trouble", "fail"))
+    rate_rps = 300.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)

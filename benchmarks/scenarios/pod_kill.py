@@ -17,6 +17,7 @@ class PodKill(Scenario):
         "What was in flight at a pod that dies may have been carried out, so only the caller's own word that it may be "
         "repeated (GET, say) saves it; the next request costs nothing where the client goes elsewhere."
     )
+    rate_rps = 300.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)

@@ -19,6 +19,7 @@ class SlowPod(Scenario):
         "A slow pod sets the pace of all who give it its turn; who looks at what it still has to do gives it what it "
         "can bear."
     )
+    rate_rps = 300.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
