@@ -167,7 +167,7 @@ def _tier(given: argparse.Namespace, *, chosen: bool) -> _Tier:
 def _parser() -> Parser:
     parser = Parser(
         prog=MODULE,
-        usage="python -m benchmarks.compare [--quick] [options]",
+        usage="python -m benchmarks.compare [--quick | --full] [options]\n       python -m benchmarks.compare diff A B",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.arm import Key
-from benchmarks.changes import ENOUGH, METRICS, Change, Comparison, Metric, compare
+from benchmarks.changes import ENOUGH, Change, Comparison, compare
+from benchmarks.metrics import METRICS, Metric
 from benchmarks.result import Result
 from benchmarks.statistics import Interval
 from services.options import Parser

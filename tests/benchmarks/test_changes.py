@@ -16,7 +16,7 @@ from tests.benchmarks.test_summary import ARM, STEADY
 
 ENVIRONMENT = Environment("3.11.7", {"httpx": "0.28.1"}, 2, "6.1", "nftables", "lab")
 TEMPLATE = summarize(ARM, QUICK, STEADY)
-PAIRS = 60
+PAIRS = 40
 
 Noise = Callable[[Random], float]
 
