@@ -36,6 +36,17 @@ async def _one_asyncio(addresses: Addresses) -> AsyncIterator[Callable[[], Await
         yield partial(client.get, "/ping")
 
 
+@asynccontextmanager
+async def _one_on_aiohttp(addresses: Addresses) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    async with httpx.AsyncClient(
+        transport=AiohttpTransport(verify=False, limits=_LIMITS),
+        base_url=f"http://{addresses[0]}",
+        timeout=TIMEOUT_S,
+        trust_env=False,
+    ) as client:
+        yield partial(client.get, "/ping")
+
+
 @contextmanager
 def _all(addresses: Addresses) -> Iterator[Callable[[], Any]]:
     urls = itertools.cycle([f"http://{address}/ping" for address in addresses])
@@ -95,6 +106,7 @@ WAYS = Ways(
         ONE: Way(_one, _one_asyncio, spreads=False),
         AGAIN: Way(_one, _one_asyncio, spreads=False),
         OURS: Way(_discovery, _discovery_asyncio(None)),
+        "httpx on aiohttp": Way(None, _one_on_aiohttp, spreads=False),
         OURS_AIOHTTP: Way(None, _discovery_asyncio(partial(AiohttpTransport, verify=False))),
         ALL: Way(_all, _all_asyncio),
         AIOHTTP: Way(None, _aiohttp),

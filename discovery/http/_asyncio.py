@@ -45,10 +45,12 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         inner: Callable[[], httpx.AsyncBaseTransport] | None = None,
         outcome: rules.Judge = rules.outcome,
     ) -> None:
+        most = None
         if inner is None:
             tls = rules.shared_tls(verify)
             inner = lambda: httpx.AsyncHTTPTransport(verify=tls(), http2=http2, limits=limits)  # noqa: E731 - it is the value of an argument
-        self._connector = _Connector(inner)
+            most = limits.max_connections
+        self._connector = _Connector(inner, most)
         self._balancer = Balancer(
             target, resolver=resolver, policy=policy, balancing=balancing, check=check, connector=self._connector
         )
@@ -69,6 +71,8 @@ class AsyncTransport(httpx.AsyncBaseTransport):
                     return response
                 await response.aclose()
             except BaseException as error:
+                if isinstance(error, httpx.PoolTimeout) and self._connector.replaced(exchange.lease.node):
+                    continue
                 if not exchange.goes_on(error):
                     raise
 
@@ -78,20 +82,40 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
 
 class _Connector:
-    """One inner transport, and so one connection pool, per endpoint; they are closed on the loop that used them."""
+    """One inner transport, and so one connection pool, per endpoint; they are closed on the loop that used them.
 
-    def __init__(self, inner: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    most  connections of each pool, where it is known
+    """
+
+    def __init__(self, inner: Callable[[], httpx.AsyncBaseTransport], most: int | None) -> None:
+        self._most = most
         self.loop: asyncio.AbstractEventLoop | None = None
         self._inner = inner
         self._left: collections.deque[httpx.AsyncBaseTransport] = collections.deque()
         self._closing: set[asyncio.Task[None]] = set()
 
     def open(self, node: Node) -> bool:
-        node.connection = Way(rules.checked(self._inner(), httpx.AsyncBaseTransport), node.endpoint)
+        node.connection = Way(self._make(), node.endpoint)
         return True
 
+    def replaced(self, node: Node) -> bool:
+        """A request waited in vain for a place in the pool: whether the places were lost, and there is a new one.
+
+        httpcore 1.0 loses one when a request is cancelled that has been given a new connection, and has not begun to
+        open it. Where fewer requests are in flight than there are places, that is the only way to be without one.
+        """
+        way: Way = node.connection
+        if not self._most or len(node.leases) > self._most:
+            return False
+        way.stuck.append(way.transport)  # others may still read from it
+        way.transport = self._make()
+        return True
+
+    def _make(self) -> httpx.AsyncBaseTransport:
+        return rules.checked(self._inner(), httpx.AsyncBaseTransport)
+
     def close(self, node: Node) -> None:
-        self._left.append(node.connection.transport)
+        self._left += (node.connection.transport, *node.connection.stuck)
         if self.loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop may be closed, and its connections with it
                 self.loop.call_soon_threadsafe(self._begin_closing)

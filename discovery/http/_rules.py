@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ssl
 from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 
@@ -23,6 +24,7 @@ REFUSALS = frozenset({503})
 """Answers that are asked for elsewhere: what a pod, or the proxy in it, says while it starts or stops. A 502 or a 504
 comes from behind the endpoint, where another one would lead to as well."""
 
+T = TypeVar("T")
 Judge = Callable[[httpx.Response | BaseException], Outcome]
 
 
@@ -123,7 +125,7 @@ def _with(request: httpx.Request, error: httpx.RequestError) -> httpx.RequestErr
     return error
 
 
-def checked(transport: object, kind: type) -> object:
+def checked(transport: object, kind: type[T]) -> T:
     """The transport that `inner=` made, if it is one of httpx's kind; raises TypeError."""
     if not isinstance(transport, kind):
         made, needed = _named(transport), f"httpx.{kind.__name__}"

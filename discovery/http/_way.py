@@ -17,12 +17,16 @@ _FRUGAL = {
 
 
 class Way:
-    """The inner transport of one endpoint, and requests as it is given them."""
+    """The inner transport of one endpoint, and requests as it is given them.
 
-    __slots__ = ("_endpoint", "_is_frugal", "_origins", "transport")
+    stuck  earlier ones, replaced
+    """
+
+    __slots__ = ("_endpoint", "_is_frugal", "_origins", "stuck", "transport")
 
     def __init__(self, transport: Any, endpoint: Endpoint) -> None:
         self.transport = transport
+        self.stuck: list[Any] = []
         self._endpoint = endpoint
         self._is_frugal = _FRUGAL.get(type(transport).__qualname__) == type(transport).__module__
         self._origins: dict[str, httpx.URL] = {}

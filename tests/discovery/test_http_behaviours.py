@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from discovery import Balancing, Endpoint
+from discovery.http import AsyncTransport
 from discovery.testing import ManualResolver
 from tests.discovery import raw_server
 from tests.discovery.http_servers import Client, Handler, Server, listed, servers
@@ -370,6 +371,24 @@ async def test_cancelling_in_the_middle_of_an_answer(two: tuple[Server, ...]) ->
         await until_traced(client, "http11.receive_response_body.started", path="/slow")
         two[0].go_on.set()
         assert (await client.get()).status_code == 200
+
+
+async def test_places_that_cancelled_requests_have_lost_are_made_anew(two: tuple[Server, ...]) -> None:
+    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+    transport = AsyncTransport(listed(two[:1]), limits=limits)
+    timeout = httpx.Timeout(30, pool=0.05)
+    async with httpx.AsyncClient(transport=transport, base_url="http://orders", timeout=timeout) as client:
+        for _ in range(3):
+            async with client.stream("GET", "/"):
+                waits = asyncio.create_task(client.get("/", timeout=30))
+                for _ in range(10):
+                    await asyncio.sleep(0)
+            # Its place has been given to the one that waits, which does not know yet.
+            waits.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waits
+            assert (await client.get("/")).status_code == 200
+        assert all(len(node.connection.stuck) == 3 for node in transport._balancer._pool.nodes)
 
 
 async def test_cancelling_between_tries(two: tuple[Server, ...]) -> None:

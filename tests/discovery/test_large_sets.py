@@ -6,6 +6,7 @@ from discovery.model import Endpoint, Snapshot
 from discovery.node import Node
 from discovery.policies.least_request import LeastRequest
 from discovery.policies.ring_hash import MANY, RingHash
+from discovery.policies.round_robin import RoundRobin
 from discovery.policies.weighted_round_robin import WeightedRoundRobin
 from discovery.pool import Pool
 from discovery.testing import FakeClock
@@ -48,7 +49,7 @@ def test_a_weight_that_changes_counts_at_once() -> None:
 
 
 def test_a_rotation_goes_on_through_a_set_that_says_the_same_anew() -> None:
-    pool = Pool(LeastRequest(), clock=FakeClock())
+    pool = Pool(RoundRobin(), clock=FakeClock())
     picked = []
     for _ in range(12):
         pool.update(Snapshot(endpoints(4)))
