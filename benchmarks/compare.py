@@ -17,6 +17,7 @@ from benchmarks.arm import Client, Wire
 from benchmarks.lab import launcher
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import INSIDE
+from benchmarks.page.redraw import asked, redraw
 from benchmarks.plan import Options
 from discovery import registry
 from discovery.errors import InvalidTarget
@@ -49,6 +50,7 @@ examples
   python -m benchmarks.compare --quick
   python -m benchmarks.compare --protocols grpc --scenarios scale-up --policy round_robin
   python -m benchmarks.compare --strategies kubernetes,service-dns --rate 300 --duration 20 --repeats 5
+  python -m benchmarks.compare --from result.json         (redraws its report; add --help for what else can be drawn)
   python -m benchmarks.compare --strategies service:///echo.default:80 static --protocols http --quick
 
 exit status
@@ -170,7 +172,9 @@ def _unwritable(folder: Path) -> str | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the options, enter a lab, run there; returns the exit status."""
+    """Check the options, enter a lab, run there; returns the exit status. With --from nothing is run."""
+    if asked(arguments):
+        return redraw(arguments)
     checked = options(arguments)
     if INSIDE in os.environ:
         from benchmarks.run import run  # noqa: PLC0415 - half a second of imports that a wrong option need not wait for

@@ -77,6 +77,9 @@ async def _run(options: Options, command: str) -> int:
         result = Result(SCHEMA, environment(here().dataplane), started, command, tuple(runs))
         report(result, console)
         console.print(f"\nEverything measured: {result.write(options.output)}", soft_wrap=True)
+        from benchmarks.page import document  # noqa: PLC0415 - matplotlib takes a second that arms need not wait for
+
+        console.print(f"As a page: {document.write(result, options.output)}", soft_wrap=True)
     return status or _judge(runs)
 
 
