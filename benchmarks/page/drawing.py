@@ -22,6 +22,7 @@ from benchmarks.page.markup import Markup, join, tag
 WIDTH = 320
 SIZE = 11
 MARGIN = 10
+FOOT = 38
 SERIES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6")
 INK, FAINT, EVENT = "C7", "C8", "C9"
 """Places in a palette: a page shows them as `style.css` says for the reader's setting, a picture as PAPER says."""
@@ -93,13 +94,13 @@ def sheet(rows: Sequence[Row], xlabel: str, *, head: int = 0) -> tuple[Figure, A
     """An empty figure of rows, below `head` pixels of something else; the y axis of its axes is in pixels."""
     placed = bands(rows, head)
     bottom = placed[-1].bottom + 4
-    height = bottom + 34
+    height = bottom + FOOT
     figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
-    axes = figure.add_axes((MARGIN / WIDTH, 34 / height, (WIDTH - 2 * MARGIN) / WIDTH, bottom / height))
+    axes = figure.add_axes((MARGIN / WIDTH, FOOT / height, (WIDTH - 2 * MARGIN) / WIDTH, bottom / height))
     axes.set_ylim(bottom, 0)
     axes.set_yticks([])
     axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.set_xlabel(xlabel, labelpad=1)
+    axes.set_xlabel(xlabel, labelpad=4)
     axes.patch.set_visible(False)
     label(axes, rows, placed, 0)
     return figure, axes, placed

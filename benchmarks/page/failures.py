@@ -44,7 +44,7 @@ def draw(arms: Sequence[Arm]) -> tuple[Figure, list[Row], list[Band]] | None:
         times = [(index + 0.5) * step for index in range(len(run.timeline.errors))]
         axes.plot(times, [count / step for count in run.timeline.errors], **look(number))
     for event in first_of_each(shown[0][1].events):
-        axes.axvline(event.at_s, color=EVENT, linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.axvline(event.at_s, color=EVENT, linewidth=1, linestyle=(0, (1, 2)))
     axes.set_xlim(0, max(run.duration_s for _, run in shown))
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -69,7 +69,9 @@ def finding(arms: Sequence[Arm]) -> str:
     if not failed:
         return "Errors: no request failed."
     said = ", ".join(f"{arm.errors} of {arm.requests} with {arm.way}" for arm in failed)
-    return f"Errors: {said}."
+    events = first_of_each(failed[0].measured[0].events)
+    when = ", ".join(f"{event.what} after {event.at_s:.1f} s" for event in events)
+    return f"Errors: {said}." + (f" Dotted: {when}." if when else "")
 
 
 def why(arm: Arm) -> str:
@@ -97,7 +99,7 @@ def _when(run: Run | None) -> str:
     first, last = failing[0] * step, (failing[-1] + 1) * step
     text = f", between second {first:.1f} and {last:.1f}"
     before = [event for event in run.events if event.at_s <= first + step]
-    return f"{text} ({before[-1].what} at {before[-1].at_s:.1f})" if before else text
+    return f"{text} ({before[-1].what} at {before[-1].at_s:.1f} s)" if before else text
 
 
 def _row(arm: Arm) -> Row:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.page.drawing import MARGIN, SERIES, STYLES, WIDTH, Band, Row, bands, label
 
 HEIGHT = 170
-_LEFT, _FOOT = 52, 38
+_LEFT, _FOOT = 52, 44
 _HANDLE = 30
 
 
@@ -36,7 +36,8 @@ def chart(rows: Sequence[Row], xlabel: str, *, head: int = 0) -> tuple[Figure, A
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.patch.set_visible(False)
-    axes.set_xlabel(xlabel, labelpad=1)
+    axes.set_xlabel(xlabel, labelpad=4)
+    axes.tick_params(axis="x", pad=6)
     legend = figure.add_axes((MARGIN / WIDTH, 0, (WIDTH - 2 * MARGIN) / WIDTH, (height - top) / height))
     legend.set_axis_off()
     legend.set_xlim(0, WIDTH - 2 * MARGIN)

@@ -58,7 +58,8 @@ def draw(arms: Sequence[Arm], reach: tuple[float, float]) -> tuple[Figure, list[
         for moment in MOMENTS:
             if found := spread(arm, moment):
                 low, middle, high = (max(LEAST_MS, number) for number in (found.low, found.median, found.high))
-                axes.plot([low, high], [band.middle, band.middle], color=moment.colour, linewidth=2)
+                if low < high:
+                    axes.plot([low, high], [band.middle, band.middle], color=moment.colour, linewidth=2)
                 axes.plot([middle], [band.middle], moment.mark, color=moment.colour, **_size(moment))
     return figure, given, placed
 

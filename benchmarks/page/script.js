@@ -28,7 +28,7 @@
     tip.hidden = false;
     element.setAttribute("aria-describedby", "tip");
     const at = element.getBoundingClientRect(), size = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, at.left), innerWidth - size.width - 8);
+    const left = Math.min(Math.max(8, at.left), document.documentElement.clientWidth - size.width - 8);
     const below = at.bottom + 6 + size.height <= innerHeight;
     tip.style.left = `${Math.max(8, left)}px`;
     tip.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - size.height - 6)}px`;

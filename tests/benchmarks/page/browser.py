@@ -27,7 +27,7 @@ class Browser:
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands = commands
-        self._answers = os.fdopen(answers, "rb", buffering=0)
+        self._answers = answers
         self._rest = b""
         self._number = 0
         self._events: list[dict[str, Any]] = []
@@ -89,7 +89,7 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            more = self._answers.read(1 << 20)
+            more = os.read(self._answers, 1 << 20)
             assert more, "chromium has ended"
             self._rest += more
         message, _, self._rest = self._rest.partition(b"\0")
@@ -122,6 +122,7 @@ def browser() -> Iterator[Browser]:
             finally:
                 process.kill()
                 os.close(commands)
+                os.close(answers)
 
 
 def _pipe() -> tuple[int, int]:
