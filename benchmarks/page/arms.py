@@ -110,9 +110,12 @@ class Arm:
 
     def over(self) -> str:
         """What its numbers are over, in words."""
+        return f"{self.way}, {self.kind}: {self.times()}"
+
+    def times(self) -> str:
+        """How many requests, in how many repeats."""
         count = len(self.measured)
-        repeats = f" in {count} repeats; the median, and beneath it the least and the greatest" if count > 1 else ""
-        return f"{self.way}, {self.kind}: {self.requests} requests{repeats}"
+        return f"{self.requests} requests" + (f" in {count} repeats" if count > 1 else "")
 
 
 def arms(result: Result, scenario: str) -> tuple[Arm, ...]:

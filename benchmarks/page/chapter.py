@@ -26,7 +26,7 @@ def chapter(name: str, ident: str, given: Sequence[Arm]) -> Markup:
         _expectations(given),
         _why(given),
         _figures(ident, given) if any(arm.measured for arm in given) else [],
-        table(given, f"{title(name)}: every arm"),
+        table(given, f"{title(name)}: every arm{_repeated(given)}"),
         aria_labelledby=ident,
     )
 
@@ -62,16 +62,22 @@ def _figures(ident: str, given: Sequence[Arm]) -> Iterator[Markup]:
 
 
 def _expectations(given: Sequence[Arm]) -> Markup:
-    every = [(arm, each) for arm in given for run in arm.measured for each in run.expectations]
-    broken = [_expectation(arm, each) for arm, each in every if not each.held]
-    held = [_expectation(arm, each) for arm, each in every if each.held]
+    every = [(arm, run, each) for arm in given for run in arm.measured for each in run.expectations]
+    broken = [_expectation(arm, each) for arm, _, each in every if not each.held]
+    held = [_expectation(arm, each) for arm, run, each in every if each.held and run is arm.measured[0]]
     if not every:
         return join()
+    summary = f"Those that held{' in the first repeat' if _repeated(given) else ''}"
     return join(
-        tag("p", tag("strong", f"{len(held)} of {len(every)} expectations held.")),
+        tag("p", tag("strong", f"{len(every) - len(broken)} of {len(every)} expectations held.")),
         [tag("ul", broken, class_="broken")] if broken else [],
-        [tag("details", tag("summary", "Those that held"), tag("ul", held))] if held else [],
+        [tag("details", tag("summary", summary), tag("ul", held))] if held else [],
     )
+
+
+def _repeated(given: Sequence[Arm]) -> str:
+    several = any(len(arm.measured) > 1 for arm in given)
+    return ", the median of its repeats, and beneath it the least and the greatest" if several else ""
 
 
 def _expectation(arm: Arm, expectation: Expectation) -> Markup:

@@ -202,7 +202,7 @@ def _chance(arm: Arm) -> float:
 
 
 def _uneven(arm: Arm) -> bool:
-    """Whether requests vary more than random picks of each would have them, whose CV itself varies by one in sqrt(2)."""
+    """Whether requests vary more than where each is a random pick; the CV of those itself varies, by one in sqrt(2)."""
     cv = _cv(arm)
     return cv is not None and cv > (1 + SIGMAS / math.sqrt(2)) * _chance(arm)
 

@@ -22,12 +22,11 @@ def draw(arms: Sequence[Arm], furthest: float) -> tuple[Figure, list[Row], list[
     axes.set_xlim(0, furthest * 1.05)
     for arm, band in zip(shown, placed, strict=True):
         mine, theirs = _median(client(arm)), _median(server(arm))
-        axes.barh(band.middle, mine, band.bottom - band.top, color=CLIENT)
+        axes.barh(band.middle, mine, band.bottom - band.top, color=CLIENT, clip_on=False)
         if not theirs:
             continue
-        axes.barh(
-            band.middle, theirs, band.bottom - band.top, left=mine, facecolor="none", edgecolor=SERVER, hatch="////"
-        )
+        height = band.bottom - band.top - 1
+        axes.barh(band.middle, theirs, height, left=mine, facecolor="none", edgecolor=SERVER, clip_on=False)
     return figure, given, placed
 
 
@@ -62,5 +61,5 @@ def _row(arm: Arm) -> Row:
     mine, theirs = client(arm), server(arm)
     numbers = [spread.text("{:.0f}") if spread else "not measured" for spread in (mine, theirs)]
     number = " + ".join(f"{spread.median:.0f}" for spread in (mine, theirs) if spread)
-    tip = f"{arm.over()}. Processor time per request in us: the client's {numbers[0]}, the pods' {numbers[1]}"
+    tip = f"{arm.way}, {arm.times()}: CPU per request in us, the client's {numbers[0]}, the pods' {numbers[1]}"
     return Row(str(arm.way), number, tip, 12)

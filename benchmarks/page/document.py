@@ -13,6 +13,7 @@ from benchmarks.page.drawing import PAGE, style
 from benchmarks.page.hero import hero
 from benchmarks.page.markup import Markup, tag
 from benchmarks.page.panels import panels, scale
+from benchmarks.page.slim import hoist
 from benchmarks.page.table import glossary, scrolling
 from benchmarks.page.verdicts import verdicts
 from benchmarks.result import Result
@@ -32,32 +33,30 @@ def write(result: Result, folder: Path) -> Path:
 def render(result: Result) -> str:
     """The whole page as text."""
     with style(PAGE):
-        main = tag(
+        whole = tag(
             "main",
             _verdicts(result),
             _hero(result),
             _claims(result),
-            [
-                chapter(name, f"scenario-{number}", arms(result, name))
-                for number, name in enumerate(scenario_names(result))
-            ],
+            [chapter(name, f"s{number}", arms(result, name)) for number, name in enumerate(scenario_names(result))],
             tag("section", tag("h2", "What the numbers mean", id="numbers"), glossary(), aria_labelledby="numbers"),
             id="main",
             tabindex=-1,
         )
+    main, rules = hoist(whole)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", TITLE),
-        Markup(f"<style>{(HERE / 'style.css').read_text()}</style>"),
+        Markup(f"<style>{(HERE / 'style.css').read_text()}{rules}</style>"),
     )
     body = tag(
         "body",
         tag("a", "Skip to the verdict", href="#main", class_="skip"),
         _header(result),
-        main,
+        Markup(main),
         tag("footer", tag("p", f"{result.command} · {result.started}")),
         tag("div", id="tip", role="tooltip", hidden=""),
         Markup(f"<script>{(HERE / 'script.js').read_text()}</script>"),
@@ -77,7 +76,7 @@ def _header(result: Result) -> Markup:
         ("#verdict", "Verdict"),
         ("#picture", "Picture"),
         ("#claims", "Claims"),
-        *((f"#scenario-{number}", name) for number, name in enumerate(scenario_names(result))),
+        *((f"#s{number}", name) for number, name in enumerate(scenario_names(result))),
         ("#numbers", "Numbers"),
     ]
     return tag(
@@ -122,8 +121,8 @@ def _claim(claim: claims.Claim) -> Markup:
             "tr",
             tag("th", each.arm, scope="row"),
             tag("th", each.what, scope="row"),
-            tag("td", each.number, class_="number", data_tip=f"{each.what}: {each.explanation}"),
-            tag("td", each.chance, class_="number", data_tip=f"{each.what}, by chance: {each.explanation}"),
+            tag("td", each.number, data_tip=f"{each.what}: {each.explanation}"),
+            tag("td", each.chance, data_tip=f"{each.what}, by chance: {each.explanation}"),
         )
         for each in claim.evidence
     ]

@@ -7,7 +7,6 @@ them its marks, so that no label meets another however long names are.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.page.markup import Markup, join, tag
+from benchmarks.page.slim import slim
 
 WIDTH = 320
 SIZE = 11
@@ -74,7 +74,6 @@ def style(palette: Palette) -> Any:
             "font.size": SIZE,
             "axes.prop_cycle": cycler(color=palette),
             "axes.linewidth": 0.8,
-            "hatch.linewidth": 0.8,
             **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), ink),
             **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), faint),
         }
@@ -125,13 +124,14 @@ def inline(figure: Figure, rows: Sequence[Row], placed: Sequence[Band], name: st
     labelled_by  the id of the text that says what it shows
     """
     with io.StringIO() as file:
+        figure.patch.set_visible(False)
         with mpl.rc_context({"svg.hashsalt": name}):
             figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         text = file.getvalue()
     width, height = (round(length * 72) for length in figure.get_size_inches())
     return Markup(
         f'<svg class="plot" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
-        f'data-rove="" aria-labelledby="{labelled_by}">{_slim(text, name)}{_fields(rows, placed)}</svg>'
+        f'data-rove="" aria-labelledby="{labelled_by}">{_coloured(slim(text, name))}{_fields(rows, placed)}</svg>'
     )
 
 
@@ -141,24 +141,15 @@ def _fields(rows: Sequence[Row], placed: Sequence[Band]) -> Markup:
             "rect",
             tag("title", row.tip),
             class_="field",
-            x=2,
             y=round(band.top - _LABEL),
-            width=WIDTH - 4,
             height=round(band.bottom - band.top + _LABEL + 3),
         )
         for row, band in zip(rows, placed, strict=True)
     )
 
 
-def _slim(text: str, name: str) -> str:
-    """What is inside of the svg element, without what the page has no use for; ids are those of this figure alone."""
-    inner = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
-    inner = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", inner, flags=re.DOTALL)
-    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', inner))
-    inner = re.sub(r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", inner)
-    inner = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", inner)
-    inner = re.sub(r"font: (\d+)px [^;\"]*", r"font: \1px var(--plot)", inner)
+def _coloured(svg: str) -> str:
+    """The page's own colours in place of those that stand for them."""
     for place, colour in enumerate(PAGE):
-        inner = inner.replace(colour, f"var(--c{place})")
-    inner = re.sub(r"(\.\d\d)\d+", r"\1", inner)
-    return re.sub(r">\s+<", "><", re.sub(r"\n\s*", " ", inner)).strip()
+        svg = svg.replace(colour, f"var(--c{place})")
+    return svg

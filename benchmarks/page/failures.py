@@ -42,7 +42,7 @@ def draw(arms: Sequence[Arm]) -> tuple[Figure, list[Row], list[Band]] | None:
         assert run.timeline is not None
         step = run.timeline.interval_s
         times = [(index + 0.5) * step for index in range(len(run.timeline.errors))]
-        axes.plot(times, [count / step for count in run.timeline.errors], **look(number))
+        axes.plot(times, [count / step for count in run.timeline.errors], clip_on=False, **look(number))
     for event in first_of_each(shown[0][1].events):
         axes.axvline(event.at_s, color=EVENT, linewidth=1, linestyle=(0, (1, 2)))
     axes.set_xlim(0, max(run.duration_s for _, run in shown))
@@ -103,4 +103,4 @@ def _when(run: Run | None) -> str:
 
 
 def _row(arm: Arm) -> Row:
-    return Row(str(arm.way), f"{arm.errors} failed", f"{arm.way}, {arm.kind}: {why(arm)}", 0)
+    return Row(str(arm.way), f"{arm.errors} failed", f"{arm.way}: {why(arm)}", 0)

@@ -16,7 +16,8 @@ from benchmarks.result import Run, Timeline
 
 COLOURS = "cividis"
 """Made for the colour-blind, and as a photocopy it goes from dark to light."""
-COLUMNS = 150
+COLUMNS = 100
+SHADES = 16
 
 
 def rows(arms: Sequence[Arm]) -> list[Row]:
@@ -54,11 +55,8 @@ def _row(arm: Arm, run: Run, timeline: Timeline) -> Row:
     pods = len(timeline.by_backend)
     busy = sum(any(counts) for counts in timeline.by_backend.values())
     event = "".join(f"; {event.what} after {event.at_s:.1f} s" for event in first_of_each(run.events))
-    tip = (
-        f"{arm.way}, {arm.kind}: a line for each pod, and along it time. Of {pods} pods {busy} answered at all, "
-        f"{sum((run.by_backend or {}).values())} requests in {run.duration_s:g} s{event}. Blank is a pod that "
-        "answered nothing, the brightest one that answered twice the first fair share or more"
-    )
+    answers = sum((run.by_backend or {}).values())
+    tip = f"{arm.way}: of {pods} pods, a line for each, {busy} gave {answers} answers in {run.duration_s:g} s{event}"
     return Row(str(arm.way), f"{busy} of {pods} pods", tip, min(90, max(24, pods * 5)))
 
 
@@ -71,7 +69,8 @@ def _strip(axes: Axes, run: Run, band: Band) -> None:
     until = rates.shape[1] * step * run.timeline.interval_s
     limit = axes.get_xlim()
     axes.imshow(
-        mpl.colormaps[COLOURS](np.clip(rates / (2 * fair_rps(run)), 0, 1)) * _where(rates > 0),
+        mpl.colormaps[COLOURS](np.round(np.clip(rates / (2 * fair_rps(run)), 0, 1) * SHADES) / SHADES)
+        * _where(rates > 0),
         extent=(0, until, band.bottom, band.top),
         aspect="auto",
         interpolation="none",

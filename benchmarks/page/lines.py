@@ -21,7 +21,6 @@ def look(number: int) -> dict[str, Any]:
         "color": SERIES[number % len(SERIES)],
         "linestyle": STYLES[(number + number // len(SERIES)) % len(STYLES)],
         "linewidth": 1.6,
-        "drawstyle": "default",
     }
 
 
@@ -44,5 +43,5 @@ def chart(rows: Sequence[Row], xlabel: str, *, head: int = 0) -> tuple[Figure, A
     legend.set_ylim(height, top)
     label(legend, rows, placed, _HANDLE / (WIDTH - 2 * MARGIN))
     for number, band in enumerate(placed):
-        legend.plot([0, _HANDLE - 6], [band.top - 8, band.top - 8], **look(number))
+        legend.plot([0, _HANDLE - 6], [band.top - 8, band.top - 8], clip_on=False, **look(number))
     return figure, axes, placed

@@ -62,5 +62,5 @@ def moments_key(given: Sequence[Arm]) -> Markup:
 def cost_key(given: Sequence[Arm]) -> Markup:
     """What the parts of the bars are."""
     mine = (tag("span", "■", class_="c0"), " the client ")
-    theirs = (tag("span", "▨", class_="c4"), " the pods") if any(map(cost.server, given)) else ()
+    theirs = (tag("span", "□", class_="c4"), " the pods") if any(map(cost.server, given)) else ()
     return tag("p", *mine, *theirs, class_="key")

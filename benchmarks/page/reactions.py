@@ -54,13 +54,13 @@ def draw(arms: Sequence[Arm], reach: tuple[float, float]) -> tuple[Figure, list[
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
     for arm, band in zip(shown, placed, strict=True):
-        axes.plot(reach, [band.middle, band.middle], color=FAINT, linewidth=0.5)
+        axes.plot(reach, [band.middle, band.middle], color=FAINT, linewidth=0.5, clip_on=False)
         for moment in MOMENTS:
             if found := spread(arm, moment):
                 low, middle, high = (max(LEAST_MS, number) for number in (found.low, found.median, found.high))
                 if low < high:
-                    axes.plot([low, high], [band.middle, band.middle], color=moment.colour, linewidth=2)
-                axes.plot([middle], [band.middle], moment.mark, color=moment.colour, **_size(moment))
+                    axes.plot([low, high], [band.middle, band.middle], color=moment.colour, linewidth=2, clip_on=False)
+                axes.plot([middle], [band.middle], moment.mark, color=moment.colour, clip_on=False, **_size(moment))
     return figure, given, placed
 
 
@@ -87,11 +87,11 @@ def _row(arm: Arm, beside: Sequence[Arm]) -> Row:
     asked = moments(beside) or [MOMENTS[0]]
     numbers = [_number(arm, moment) for moment in asked]
     said = "; ".join(
-        f"{moment.name}: {number if number == 'never' else f'{number} ms after the event'}"
+        f"{moment.name}: {number if number == 'never' else f'{number} ms'}"
         for moment, number in zip(asked, numbers, strict=True)
     )
     number = "never" if set(numbers) == {"never"} else f"{', '.join(numbers)} ms"
-    return Row(str(arm.way), number, f"{arm.over()}. {said}", 14)
+    return Row(str(arm.way), number, f"{arm.way}, {arm.times()}, after the event: {said}", 14)
 
 
 def _number(arm: Arm, moment: Moment) -> str:

@@ -19,7 +19,8 @@
   const explanation = (element) => {
     if (element.dataset.tip) return element.dataset.tip;
     if (element.tagName !== "TD") return "";
-    return `${head(element).dataset.tip}. Here: ${element.textContent}. Over: ${element.parentElement.dataset.over}.`;
+    const here = element.querySelector("[aria-label]")?.ariaLabel ?? element.textContent;
+    return `${head(element).dataset.tip}. Here: ${here}. Over: ${element.parentElement.dataset.over}.`;
   };
   const items = (frame) => [...frame.querySelectorAll("[data-tip], td")];
 

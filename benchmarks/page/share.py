@@ -21,11 +21,18 @@ def draw(arms: Sequence[Arm], furthest: float) -> tuple[Figure, list[Row], list[
     figure, axes, placed = sheet(given, "times the fair share")
     axes.set_xlim(-0.04 * furthest, 1.04 * furthest)
     for (_, shares), band in zip(shown, placed, strict=True):
-        axes.plot([1, 1], [band.top, band.bottom], color=INK, linewidth=1.5)
-        axes.plot([0, furthest], [band.middle, band.middle], color=FAINT, linewidth=0.5)
-        distinct = sorted({round(share, 2) for share in shares})
+        axes.plot([1, 1], [band.top, band.bottom], color=INK, linewidth=1.5, clip_on=False)
+        axes.plot([0, furthest], [band.middle, band.middle], color=FAINT, linewidth=0.5, clip_on=False)
+        distinct = sorted({round(share / furthest, 2) * furthest for share in shares})
         axes.plot(
-            distinct, [band.middle] * len(distinct), "o", color=SERIES[0], markersize=6, alpha=0.75, markeredgewidth=0
+            distinct,
+            [band.middle] * len(distinct),
+            "o",
+            color=SERIES[0],
+            markersize=6,
+            alpha=0.75,
+            markeredgewidth=0,
+            clip_on=False,
         )
     return figure, given, placed
 
@@ -73,7 +80,7 @@ def _row(arm: Arm, shares: Sequence[float]) -> Row:
         else ""
     )
     tip = (
-        f"{arm.way}, {arm.kind}: the busiest of {len(shares)} pods got {most} times its fair share"
+        f"{arm.way}: the busiest of {len(shares)} pods got {most} times its fair share"
         f"{after}, {idle} got nothing{floor}"
     )
     return Row(str(arm.way), most + (f", {idle} idle" if idle else ""), tip, 12)

@@ -44,8 +44,8 @@ def _row(arm: Arm, columns: Sequence[Number]) -> Markup:
         why = numbers.absent(arm)
         return tag("tr", heads, tag("td", why, colspan=len(columns) + 1, data_tip=why, class_="absent"))
     counts = tag("span", numbers.bars(arm), role="img", aria_label=numbers.per_pod(arm) or "nothing")
-    pods = tag("td", counts, class_="bars", data_tip=f"{numbers.PER_POD}: {numbers.per_pod(arm)}")
-    cells = [tag("td", number.text(arm), _between(number, arm), class_="number") for number in columns]
+    pods = tag("td", counts, class_="bars")
+    cells = [tag("td", number.text(arm), _between(number, arm)) for number in columns]
     return tag("tr", heads, pods, cells, data_over=arm.over())
 
 

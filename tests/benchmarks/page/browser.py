@@ -74,6 +74,10 @@ class Browser:
         shot = self._send("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(shot["data"]))
 
+    def close(self) -> None:
+        self._session = None
+        self._send("Browser.close")
+
     def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         session = {"sessionId": self._session} if self._number > 1 and getattr(self, "_session", None) else {}
@@ -104,7 +108,7 @@ KEYS = {"Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39
 def browser() -> Iterator[Browser]:
     """A browser of its own, that has nothing of anybody's and reaches nobody."""
     assert BINARY is not None
-    with TemporaryDirectory() as profile:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         (to_it, commands), (answers, from_it) = _pipe(), _pipe()
         with subprocess.Popen(
             # It reads from 3 and writes to 4.
@@ -118,7 +122,10 @@ def browser() -> Iterator[Browser]:
             os.close(to_it)
             os.close(from_it)
             try:
-                yield Browser(commands, answers)
+                opened = Browser(commands, answers)
+                yield opened
+                opened.close()
+                process.wait()
             finally:
                 process.kill()
                 os.close(commands)

@@ -72,7 +72,7 @@
     const [one, two] = [light(rgb(element.tagName === "text" ? style.fill : style.color)), light(behind(element))];
     const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
     // Squares and dots of a key are graphics, for which 3 is enough and their words stand beside them.
-    if (contrast < 4.5 && !/^[■▨●□▲]$/.test(element.textContent)) faults.push(`contrast ${contrast.toFixed(2)}: ${name(element)}`);
+    if (contrast < 4.5 && !/^[■●□▲]$/.test(element.textContent)) faults.push(`contrast ${contrast.toFixed(2)}: ${name(element)}`);
   }
 
   // Every number explains itself to the keyboard, within the page.
