@@ -100,6 +100,7 @@ def sheet(rows: Sequence[Row], xlabel: str, *, head: int = 0) -> tuple[Figure, A
     axes.set_yticks([])
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.set_xlabel(xlabel, labelpad=4)
+    axes.tick_params(axis="x", length=0, pad=6)
     axes.patch.set_visible(False)
     label(axes, rows, placed, 0)
     return figure, axes, placed
@@ -140,7 +141,6 @@ def _fields(rows: Sequence[Row], placed: Sequence[Band]) -> Markup:
         tag(
             "rect",
             tag("title", row.tip),
-            class_="field",
             y=round(band.top - _LABEL),
             height=round(band.bottom - band.top + _LABEL + 3),
         )

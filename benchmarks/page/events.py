@@ -19,17 +19,15 @@ def first_of_each(events: Sequence[Event]) -> list[Event]:
     return sorted(firsts.values(), key=lambda event: event.at_s)
 
 
-def mark(axes: Axes, events: Sequence[Event], placed: Sequence[Band]) -> None:
-    """A dashed line through the marks of each row, past the labels, and the names of the events above."""
+def name(axes: Axes, events: Sequence[Event]) -> None:
+    """What happens, above the rows, each beside the upper end of its line; y is in pixels from the top."""
     width = axes.get_xlim()[1]
     for number, event in enumerate(events):
         late = event.at_s > width / 2
         base = HEAD * (number + 1) - 4
-        x = min(event.at_s, width)
-        for band in (Band(base - 9, base + 2), *placed):
-            axes.plot([x, x], [band.top, band.bottom], color=EVENT, linewidth=1.4, linestyle=(0, (4, 2)))
+        _line(axes, event, Band(base - 9, base + 2))
         axes.text(
-            x + (-1 if late else 1) * width / 80,
+            event.at_s + (-1 if late else 1) * width / 80,
             base,
             event.what[:40],
             color=EVENT,
@@ -37,3 +35,14 @@ def mark(axes: Axes, events: Sequence[Event], placed: Sequence[Band]) -> None:
             va="baseline",
             parse_math=False,
         )
+
+
+def mark(axes: Axes, events: Sequence[Event], band: Band) -> None:
+    """A dashed line for each through the marks of a row, past its label."""
+    for event in events:
+        _line(axes, event, band)
+
+
+def _line(axes: Axes, event: Event, band: Band) -> None:
+    x = [event.at_s, event.at_s]
+    axes.plot(x, [band.top, band.bottom], color=EVENT, linewidth=1.4, linestyle=(0, (4, 2)))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.page.arms import Arm
 from benchmarks.page.drawing import FAINT, Band, Row, sheet
-from benchmarks.page.events import HEAD, first_of_each, mark
+from benchmarks.page.events import HEAD, first_of_each, mark, name
 from benchmarks.result import Run, Timeline
 
 COLOURS = "cividis"
@@ -33,10 +33,11 @@ def draw(arms: Sequence[Arm]) -> tuple[Figure, list[Row], list[Band]] | None:
     given = rows(arms)
     events = first_of_each(shown[0].events)
     figure, axes, placed = sheet(given, "seconds", head=HEAD * len(events))
-    axes.set_xlim(0, max(run.duration_s for run in shown))
+    axes.set_xlim(0, max(max(run.duration_s, _length_s(run.timeline)) for run in shown if run.timeline))
     for run, band in zip(shown, placed, strict=True):
         _strip(axes, run, band)
-    mark(axes, events, placed)
+        mark(axes, first_of_each(run.events), band)
+    name(axes, events)
     return figure, given, placed
 
 
@@ -58,6 +59,11 @@ def _row(arm: Arm, run: Run, timeline: Timeline) -> Row:
     answers = sum((run.by_backend or {}).values())
     tip = f"{arm.way}: of {pods} pods, a line for each, {busy} gave {answers} answers in {run.duration_s:g} s{event}"
     return Row(str(arm.way), f"{busy} of {pods} pods", tip, min(90, max(24, pods * 5)))
+
+
+def _length_s(timeline: Timeline) -> float:
+    """Longer than requests were due, where the client fell behind."""
+    return timeline.interval_s * max((len(counts) for counts in timeline.by_backend.values()), default=0)
 
 
 def _strip(axes: Axes, run: Run, band: Band) -> None:

@@ -3,7 +3,7 @@
 (() => {
   const tip = document.getElementById("tip");
 
-  for (const field of document.querySelectorAll("rect.field")) {
+  for (const field of document.querySelectorAll(".plot > rect")) {
     const title = field.querySelector("title");
     field.dataset.tip = title.textContent;
     field.setAttribute("role", "img");

@@ -37,9 +37,9 @@
       const { fill, stroke } = getComputedStyle(mark);
       return series.includes(fill) || series.includes(stroke);
     });
-    const never = [...plot.querySelectorAll("rect.field")].every((row) => row.dataset.tip.includes("never"));
+    const never = [...plot.querySelectorAll(":scope > rect")].every((row) => row.dataset.tip.includes("never"));
     if (!plot.querySelector("image") && !marks.length && !never) faults.push(`empty: ${name(plot)}`);
-    if (!plot.querySelector("rect.field")) faults.push(`no row: ${name(plot)}`);
+    if (!plot.querySelector(":scope > rect")) faults.push(`no row: ${name(plot)}`);
   }
 
   // Pieces of the page: none on its neighbour.
@@ -77,7 +77,7 @@
 
   // Every number explains itself to the keyboard, within the page.
   const tip = document.getElementById("tip");
-  for (const item of document.querySelectorAll("td, rect.field, thead th[data-tip]")) {
+  for (const item of document.querySelectorAll("td, .plot > rect, thead th[data-tip]")) {
     item.focus();
     if (document.activeElement !== item) faults.push(`cannot be focused: ${name(item)}`);
     const at = box(tip);

@@ -22,11 +22,11 @@ def test_what_the_lab_shows_contradicts_all_three() -> None:
     balanced, rotates, mesh = claims(result(KEPT, RECONNECTING, PINNED, OURS))
 
     assert [claim.truth for claim in (balanced, rotates, mesh)] == ["false", "false", "false"]
-    assert "15 times the 0.033" in balanced.answer
+    assert "18 times the 0.033" in balanced.answer
     assert "0.340 of the connections" in rotates.answer
     assert "0.333 ± 0.011: it throws dice" in rotates.answer
-    assert "1.00 times its share where the client picks, 3.00 over the Service" in mesh.answer
-    assert [each.number for each in mesh.evidence if each.what == "busiest / fair"] == ["3.00", "1.00"]
+    assert "1.02 times its share where the client picks, 3.00 over the Service" in mesh.answer
+    assert [each.number for each in mesh.evidence if each.what == "busiest / fair"] == ["3.00", "1.02"]
 
 
 def test_they_would_be_true_of_numbers_that_say_so() -> None:

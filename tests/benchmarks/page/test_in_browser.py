@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import document
-from tests.benchmarks.page import synthetic
 from tests.benchmarks.page.browser import Browser, Theme, browser, needs_chromium
 
 pytestmark = needs_chromium
@@ -20,11 +18,6 @@ NARROW, WIDE = 360, 1440
 def chromium() -> Iterator[Browser]:
     with browser() as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return document.write(synthetic.varied(), tmp_path_factory.mktemp("page"))
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])

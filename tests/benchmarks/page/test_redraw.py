@@ -17,7 +17,9 @@ def saved(tmp_path: Path) -> Path:
     return varied().write(tmp_path)
 
 
-def test_the_report_is_written_beside_the_result(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_written_beside_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = result(run("kubernetes")).write(tmp_path)
+
     assert compare.main(["--from", str(saved)]) == 0
 
     page = saved.with_name("report.html")
