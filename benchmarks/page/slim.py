@@ -15,7 +15,7 @@ def slim(text: str, name: str) -> str:
     inner = re.sub(r' transform="rotate\(-?0 [^"]*"', "", _ids(inner, name))
     inner = re.sub(r"font-family: [^;\"]*", "font-family: var(--plot)", inner)
     inner = re.sub(r' d="([^"]*)"', lambda path: f' d="{_path(path[1])}"', inner)
-    inner = re.sub(r"(\.\d)\d+", r"\1", inner)
+    inner = re.sub(r"<[^>]*>", lambda element: re.sub(r"(\.\d)\d+", r"\1", element[0]), inner)
     inner = re.sub(r">\s+<", "><", re.sub(r"\s+", " ", inner)).strip()
     return _groups(re.sub(r"<(g|defs)/>|<defs></defs>", "", inner))
 
