@@ -24,17 +24,24 @@
   };
   const items = (frame) => [...frame.querySelectorAll("[data-tip], td")];
 
+  let shown = null;
   const show = (element) => {
+    shown = element;
     tip.textContent = explanation(element);
     tip.hidden = false;
     element.setAttribute("aria-describedby", "tip");
-    const at = element.getBoundingClientRect(), size = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, at.left), document.documentElement.clientWidth - size.width - 8);
+    place();
+  };
+  const place = () => {
+    if (!shown) return;
+    const at = shown.getBoundingClientRect(), size = tip.getBoundingClientRect();
+    const left = Math.min(at.left, document.documentElement.clientWidth - size.width - 8);
     const below = at.bottom + 6 + size.height <= innerHeight;
     tip.style.left = `${Math.max(8, left)}px`;
     tip.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - size.height - 6)}px`;
   };
   const hide = () => {
+    shown = null;
     tip.hidden = true;
     for (const element of document.querySelectorAll("[aria-describedby=tip]")) element.removeAttribute("aria-describedby");
   };
@@ -43,7 +50,7 @@
     document.addEventListener(enter, (event) => { const found = explained(event); if (found) { hide(); show(found); } });
     document.addEventListener(leave, hide);
   }
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", place, { passive: true, capture: true });
 
   for (const frame of document.querySelectorAll("[data-rove]"))
     items(frame).forEach((item, index) => item.setAttribute("tabindex", index ? "-1" : "0"));

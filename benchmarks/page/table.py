@@ -13,7 +13,7 @@ from benchmarks.page.numbers import Number
 def table(arms: Sequence[Arm], caption: str) -> Markup:
     """The numbers of the arms. A cell's explanation is its column's, and what its row is over."""
     columns = numbers.shown(arms)
-    heads = [_head("how", "the way in which the client finds the pods"), _head("call", "what it speaks")]
+    heads = [_head("how", "the way in which the client finds the pods, and beneath it what it speaks")]
     heads += [_head("requests per pod", numbers.PER_POD)]
     heads += [_head(number.name, number.explanation) for number in columns]
     body = [_row(arm, columns) for arm in arms]
@@ -39,14 +39,14 @@ def _head(name: str, explanation: str) -> Markup:
 
 
 def _row(arm: Arm, columns: Sequence[Number]) -> Markup:
-    heads = join(tag("th", str(arm.way), scope="row"), tag("th", str(arm.kind), scope="row"))
+    head = tag("th", str(arm.way), tag("small", f" {arm.kind}"), scope="row")
     if not arm.measured:
         why = numbers.absent(arm)
-        return tag("tr", heads, tag("td", why, colspan=len(columns) + 1, data_tip=why, class_="absent"))
+        return tag("tr", head, tag("td", why, colspan=len(columns) + 1, data_tip=why, class_="absent"))
     counts = tag("span", numbers.bars(arm), role="img", aria_label=numbers.per_pod(arm) or "nothing")
     pods = tag("td", counts, class_="bars")
     cells = [tag("td", number.text(arm), _between(number, arm)) for number in columns]
-    return tag("tr", heads, pods, cells, data_over=arm.over())
+    return tag("tr", head, pods, cells, data_over=arm.over())
 
 
 def _between(number: Number, arm: Arm) -> Markup:
