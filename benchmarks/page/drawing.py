@@ -15,13 +15,14 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.page.markup import Markup, join, tag
 from benchmarks.page.slim import slim
 
 WIDTH = 320
 SIZE = 11
-MARGIN = 10
+MARGIN = 14
 FOOT = 38
 SERIES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6")
 INK, FAINT, EVENT = "C7", "C8", "C9"
@@ -101,6 +102,8 @@ def sheet(rows: Sequence[Row], xlabel: str, *, head: int = 0) -> tuple[Figure, A
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.set_xlabel(xlabel, labelpad=4)
     axes.tick_params(axis="x", length=0, pad=6)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.patch.set_visible(False)
     label(axes, rows, placed, 0)
     return figure, axes, placed

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.page.drawing import MARGIN, SERIES, STYLES, WIDTH, Band, Row, bands, label
 
@@ -36,6 +37,8 @@ def chart(rows: Sequence[Row], xlabel: str, *, head: int = 0) -> tuple[Figure, A
     axes.spines[["top", "right"]].set_visible(False)
     axes.patch.set_visible(False)
     axes.set_xlabel(xlabel, labelpad=4)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.tick_params(length=0, pad=6)
     axes.tick_params(axis="x", pad=10)
     legend = figure.add_axes((MARGIN / WIDTH, 0, (WIDTH - 2 * MARGIN) / WIDTH, (height - top) / height))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from matplotlib.image import imread, imsave
 from benchmarks.page import heat
 from benchmarks.page.arms import arms, kinds
 from benchmarks.page.chapter import title
-from benchmarks.page.drawing import PAPER, WIDTH, style
+from benchmarks.page.drawing import MARGIN, PAPER, WIDTH, style
 from benchmarks.page.hero import hero
 from benchmarks.result import Result
 
@@ -37,27 +38,22 @@ def write(result: Result, file: Path) -> None:
         run = next(run for arm in arms(result, scenario) for run in arm.measured)
         fair = heat.fair_rps(run)
         scale = (
-            f"answers a second of each pod, from 0 (dark) over {fair:.0f} (fair for {run.replicas} pods) "
-            f"to {2 * fair:.0f} or more (bright); blank: none"
+            f"answers a second of each pod: 0 dark, {fair:.0f} (fair for {run.replicas} pods) grey, "
+            f"{2 * fair:.0f} or more bright, none blank"
         )
         width = middle.shape[1] // SCALE
-        page = [
-            _words(title(scenario), width, bold=True),
-            middle,
-            *(_words(line, width) for line in _wrapped(scale, width)),
-        ]
+        page = [*_paragraph(title(scenario), width, bold=True), middle, *_paragraph(scale, width)]
     imsave(file, np.vstack(page), format="png")
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    first, _, rest = text.partition(", from")
-    return [text] if width > WIDTH else [f"{first},", f"from{rest.partition(';')[0]};", rest.partition("; ")[2]]
+def _paragraph(text: str, width: int, *, bold: bool = False) -> list[Pixels]:
+    return [_words(line, width, bold=bold) for line in wrap(text, int(width / (7.5 if bold else 6.5)))]
 
 
 def _words(text: str, width: int, *, bold: bool = False) -> Pixels:
     figure = Figure(figsize=(width / 72, HEAD / 72), dpi=72)
     weight = "bold" if bold else "normal"
-    figure.text(10 / width, 0.3, text, weight=weight, fontsize=11 if bold else 10, parse_math=False)
+    figure.text(MARGIN / width, 0.3, text, weight=weight, fontsize=11 if bold else 10, parse_math=False)
     return _pixels(figure)
 
 

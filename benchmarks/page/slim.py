@@ -31,7 +31,8 @@ def hoist(page: str) -> tuple[str, str]:
             classes[style] = f"s{next(numbers)}"
         return f' class="{classes[style]}"'
 
-    text = re.sub(r' style="([^"]*)"', named, page)
+    # In elements alone: what is text on the page is somebody else's.
+    text = re.sub(r"<[^>]*>", lambda element: re.sub(r' style="([^"]*)"', named, element[0]), page)
     return text, "".join(f".plot .{name}{{{style}}}" for style, name in classes.items())
 
 

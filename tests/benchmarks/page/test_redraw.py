@@ -6,6 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from benchmarks import compare
+from benchmarks.arm import Wire
 from benchmarks.page import markdown, picture
 from benchmarks.page.markdown import BEGIN, END
 from benchmarks.result import Result
@@ -72,6 +73,17 @@ def test_names_are_no_markup_in_markdown() -> None:
 
     assert "\\<b\\>\\*x\\*\\</b\\>" in text
     assert "<b>" not in text
+
+
+@pytest.mark.parametrize("wires", [("grpc",), ("grpc", "http")])
+def test_no_word_of_the_picture_reaches_its_edge(tmp_path: Path, wires: tuple[Wire, ...]) -> None:
+    picture.write(result(*(run("service-dns", wire, scenario="scale-up") for wire in wires)), tmp_path / "x.png")
+
+    pixels = imread(tmp_path / "x.png")
+    assert pixels.shape[1] == 2 * 320 * len(wires)
+    assert (pixels[:, :2] == 1).all()
+    assert (pixels[:, -2:] == 1).all()
+    assert (pixels < 0.2).any()
 
 
 def test_there_is_no_picture_of_nothing(tmp_path: Path) -> None:

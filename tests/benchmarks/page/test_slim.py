@@ -2,6 +2,7 @@
 
 import re
 
+from benchmarks.page.markup import tag
 from benchmarks.page.slim import hoist, slim
 
 FIGURE = """<?xml version="1.0"?>
@@ -48,3 +49,9 @@ def test_a_style_that_comes_again_has_one_rule() -> None:
 
     assert text == '<i class="s0"/><b class="s0"/><u class="s1"/>'
     assert rules == ".plot .s0{fill: red}.plot .s1{fill: blue}"
+
+
+def test_what_looks_like_a_style_in_a_text_is_left_there() -> None:
+    text = tag("p", 'a style="}body{display: none"', title='b style="c"')
+
+    assert hoist(text) == (text, "")
