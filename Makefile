@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help compare simulate micro test test-cluster soak check format proto lock clean
+.PHONY: help compare readme simulate micro test test-cluster soak check format proto lock clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 compare: $(READY)  ## Measure what each way of finding a server does; options: ARGS="--quick"
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+readme: $(READY)  ## Draw the README's picture and tables anew from docs/comparison.json
+	@$(BIN)/python -m benchmarks.compare --from docs/comparison.json --png docs/images/comparison.png --markdown README.md
 
 micro: $(READY)  ## Measure what a pick and a change of endpoints cost; options: ARGS="--processes 10"
 	@$(BIN)/python -m benchmarks.micro $(ARGS)

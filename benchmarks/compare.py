@@ -19,6 +19,7 @@ from benchmarks.arrivals import ARRIVALS
 from benchmarks.lab import launcher
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import INSIDE
+from benchmarks.page.redraw import asked, redraw
 from benchmarks.plan import Options
 from discovery import registry
 from discovery.errors import InvalidTarget
@@ -61,6 +62,7 @@ examples
   python -m benchmarks.compare --quick
   python -m benchmarks.compare --protocols grpc --scenarios scale-up --policy round_robin
   python -m benchmarks.compare --strategies kubernetes,service-dns --rate 300 --duration 20 --repeats 5
+  python -m benchmarks.compare --from result.json         (redraws its report; add --help for what else can be drawn)
   python -m benchmarks.compare --strategies service:///echo.default:80 static --protocols http --quick
   python -m benchmarks.compare --full --output results/full
   python -m benchmarks.compare --resume results/full
@@ -262,11 +264,16 @@ def _unwritable(folder: Path) -> str | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the options, enter a lab, run there; returns the exit status. `diff A B` compares two results."""
+    """Check the options, enter a lab, run there; returns the exit status.
+
+    `diff A B` compares two results, and with --from nothing is run.
+    """
     if arguments[:1] == ["diff"]:
         from benchmarks import diff  # noqa: PLC0415 - as below
 
         return diff.main(arguments[1:])
+    if asked(arguments):
+        return redraw(arguments)
     checked = options(arguments)
     if INSIDE in os.environ:
         from benchmarks.run import run  # noqa: PLC0415 - half a second of imports that a wrong option need not wait for

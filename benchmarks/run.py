@@ -80,6 +80,9 @@ async def _run(options: Options, command: str) -> int:
         if not options.json_lines:
             report(record.result, console)
         console.print(f"\nEverything measured: {record.file}", markup=False, soft_wrap=True)
+        from benchmarks.page import document  # noqa: PLC0415 - matplotlib takes a second that arms need not wait for
+
+        console.print(f"As a page: {document.write(record.result, options.output)}", markup=False, soft_wrap=True)
     return status or _judge(record.runs)
 
 

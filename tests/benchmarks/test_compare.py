@@ -136,6 +136,7 @@ def test_a_run_from_end_to_end(folder: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "each of 3 pods got its share" in done.stdout
+    assert "each of 3 pods got its share" in (folder / "report.html").read_text()
     result = json.loads((folder / "result.json").read_text())
     check_result(result)
     (run,) = result["runs"]
