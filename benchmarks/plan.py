@@ -13,7 +13,7 @@ from benchmarks.arrivals import Arrivals
 from benchmarks.scenarios import Scenario
 
 FIRST_STRATEGIES = ("kubernetes", "service-dns", "static")
-FIRST_SCENARIOS = ("steady", "scale-up", "rolling-restart", "pod-kill")
+FIRST_SCENARIOS = ("steady", "scale-up", "rolling-restart")
 QUICK_SCENARIOS = ("steady", "scale-up")
 """What a reader needs first: the three ways to find a server, and what every Deployment goes through."""
 
