@@ -131,14 +131,14 @@ class _Client:
         """The answer, whatever it is."""
         name, kind = question
         try:
-            async with self._room:
+            async with self._room, asyncio.timeout(LIFETIME_S):
                 answer = await self._resolver.resolve(
                     name, kind, raise_on_no_answer=False, search=False, backend=self._backend
                 )
         except dns.resolver.NXDOMAIN as error:
             (response,) = error.kwargs["responses"].values()
             return Answer(ttl_s=_ttl_s(response), why=f"DNS has no {name}")
-        except dns.resolver.LifetimeTimeout:
+        except (TimeoutError, dns.resolver.LifetimeTimeout):
             return Answer(failed=True, why=f"DNS does not answer, asked for {kind} of {name} at {self._servers}")
         except dns.resolver.NoNameservers as error:
             return Answer(failed=True, why=f"DNS fails, asked for {kind} of {name} at {self._servers}: {_said(error)}")

@@ -119,8 +119,9 @@ def _json_items(text: str) -> Iterator[tuple[int, Fields]]:
         raise ListError(_line(text, at), _LIST)
     at = _after_space(text, at + 1)
     more = text[at : at + 1] != "]"
+    line, counted = 1, 0
     while more:
-        line = _line(text, at)
+        line, counted = line + text.count("\n", counted, at), at
         try:
             value, at = decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:

@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Self
 
@@ -58,7 +58,7 @@ class FileResolver(Resolver):
         except ValueError as error:
             raise target.invalid(str(error)) from None
 
-    async def watch(self) -> AsyncIterator[Snapshot]:
+    async def watch(self) -> AsyncGenerator[Snapshot, None]:
         home = asyncio.get_running_loop()
         told: asyncio.Queue[Snapshot | ResolverError] = asyncio.Queue()
         over = threading.Event()
@@ -94,12 +94,13 @@ class _Look:
         self._tell = tell
         self._over = over
         self._stamp: tuple[int, ...] = ()
+        self._text: str | None = None
         self._snapshot: Snapshot | None = None
 
     def run(self) -> None:
         while not self._over.is_set():
             try:
-                self._look()
+                self.once()
             except ListError as error:
                 self._end(f"{self._path}, {error}")
             except OSError as error:
@@ -112,23 +113,25 @@ class _Look:
         self._tell(ResolverError(why, retry_within_s=2 * self._interval_s))
         self._over.set()
 
-    def _look(self) -> None:
+    def once(self) -> None:
+        """Look once; raises `ListError` and OSError."""
         found = self._path.stat()
         stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         if stamp == self._stamp:
             return
         # What has just been written may be written on within the same tick of the file system's clock.
-        fresh = time.time() - found.st_mtime < 2 * self._interval_s
+        fresh = time.time() - found.st_ctime < 2 * self._interval_s
         try:
-            snapshot = Snapshot(_READERS[self._path.suffix](_content(self._path, found)))
+            text = _content(self._path, found)
+            snapshot = self._snapshot if text == self._text else Snapshot(_READERS[self._path.suffix](text))
         except ListError:
             if fresh and self._snapshot is not None:
                 return
             raise
         self._stamp = () if fresh else stamp
-        if snapshot != self._snapshot:
-            self._snapshot = snapshot
+        if snapshot is not None and snapshot != self._snapshot:
             self._tell(snapshot)
+        self._text, self._snapshot = text, snapshot
 
 
 def _content(path: Path, found: os.stat_result) -> str:
