@@ -42,6 +42,11 @@ strategies
   kubernetes   discovery: the Service's EndpointSlices watched, picked per request
   service-dns  stock httpx and grpcio on the Service's DNS name; the kernel picks per connection. Over HTTP both with
                connections kept and with a new one for each request
+  headless-dns discovery: a headless Service's addresses in DNS, by their TTL, picked per request; srv-dns: its SRV records
+  file         discovery: a list in a file that is kept up to date, picked per request
+  grpc-dns     stock grpcio: its dns:/// on the headless Service, and its round_robin; grpc-list: its ipv4: with a list
+  service-dns+affinity, +node-port, +external-name: other kinds of Services
+  service-dns+max-connection-age: the servers end each gRPC connection after a second
   SCHEME://... any target of discovery, with the one protocol whose port it names
                (inside, the Service is echo.default, its ports are http, 80 to 8081, and grpc, 9080 to 8082)
 
@@ -62,18 +67,18 @@ def options(arguments: Sequence[str]) -> Options:
     given = parser.parse_args(arguments)
     try:
         registry.policy(given.policy)
-        for strategy in given.strategies:
+        for strategy in given.strategies or ():
             if "://" in strategy:
                 registry.resolver(strategy)
     except InvalidTarget as error:
         parser.error(str(error))
-    if len(given.protocols) > 1 and any("://" in strategy for strategy in given.strategies):
+    if len(given.protocols) > 1 and any("://" in strategy for strategy in given.strategies or ()):
         parser.error("a target names the port of one protocol: add --protocols http or --protocols grpc")
     output = given.output or Path("results", datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S"))
     if trouble := _unwritable(output):
         parser.error(f"argument --output: {trouble}; give a folder that can be written")
     return Options(
-        strategies=given.strategies,
+        strategies=given.strategies or (strategies.QUICK if given.quick else strategies.names()),
         wires=given.protocols,
         clients=given.clients,
         scenarios=given.scenarios,
@@ -97,20 +102,22 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
-    def several(name: str, choices: Sequence[str], *, targets: bool = False) -> None:
+    def several(
+        name: str, choices: Sequence[str], *, targets: bool = False, default: Sequence[str] | None = None
+    ) -> None:
         parser.add_argument(
             name,
             nargs="+",
             action=_Several,
             type=_items(choices, targets=targets),
-            default=tuple(choices),
+            default=tuple(choices if default is None else default),
             metavar="NAME",
-            help=f"some of: {', '.join(choices)}{', or targets' if targets else ''} (all)",
+            help=f"some of: {', '.join(choices)}{', or targets' if targets else ''} (all{', with --quick three' if targets else ''})",
         )
 
     add = parser.add_argument
     add("--quick", action="store_true", help="a minute: short arms on shared pods, scale-up for asyncio alone")
-    several("--strategies", strategies.names(), targets=True)
+    several("--strategies", strategies.names(), targets=True, default=())
     several("--protocols", get_args(Wire))
     several("--clients", get_args(Client))
     several("--scenarios", scenarios.names())

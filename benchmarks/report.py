@@ -62,9 +62,16 @@ def verdict(run: Run) -> Verdict:
 
 
 def _who(run: Run) -> str:
-    how = "over the Service" if run.strategy == "service-dns" else f"with {run.variant or run.strategy}"
+    how = "over the Service" if (run.strategy, run.variant) == ("service-dns", None) else f"with {_named(run)}"
     mode = ", a connection per request" if run.connections_mode == "per-request" else ""
     return f"{_PROTOCOLS[run.protocol]} {how}{mode} ({run.client})"
+
+
+def _named(run: Run) -> str:
+    """As on the command line."""
+    if run.variant is None or "://" in run.variant:
+        return run.variant or run.strategy
+    return f"{run.strategy}+{run.variant}"
 
 
 def _spread(run: Run) -> Verdict:
@@ -131,7 +138,7 @@ def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
     for row, (following, *_) in zip(rows, [*rows[1:], rows[-1]], strict=True):
         run = row[-1]
         table.add_row(
-            (run.variant or run.strategy) + (", reconnecting" if run.connections_mode == "per-request" else ""),
+            _named(run) + (", reconnecting" if run.connections_mode == "per-request" else ""),
             f"{_PROTOCOLS[run.protocol]} {run.client}",
             Text(_bars(run.by_backend or {}), style=verdict(run).style),
             *(_number(column, row) for column in columns),

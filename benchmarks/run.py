@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerContext
 
@@ -25,13 +25,16 @@ from benchmarks.process import ClientError, ClientProcess
 from benchmarks.progress import Progress
 from benchmarks.report import report
 from benchmarks.result import SCHEMA, Result, Run, environment
-from benchmarks.strategies import Way
+from benchmarks.strategies import Beside, Way
 from benchmarks.summary import Measured, not_run, summarize
 
 SERVICE = "echo"
 PODS = PodSettings(latency_ms=4.0, concurrency=2, lame_duck_s=0.0)
 """A capacity of some 400 calls a second: without one, a single busy connection is faster than three, and the pinned
 client would look best. Pods leave when no client is left, so there is nothing for a lame duck to wait for."""
+
+DNS_TTL_S = 1
+"""An arm lasts for seconds. Clusters have 5 (CoreDNS) or 30 (kubeadm), and who resolves notices later by as much."""
 
 _START_TIMEOUT_S = 30.0
 
@@ -108,17 +111,23 @@ async def _measure(options: Options, console: Console, keep: Callable[[Run], Non
     arms = plan.arms(
         options,
         lambda strategy, wire: strategies.find(strategy).modes(wire),
-        lambda strategy: not strategies.find(strategy).l4,
+        lambda strategy: not strategies.find(strategy).l4 and strategies.find(strategy).takes_policy,
     )
+    if not arms:
+        raise LabError(f"{', '.join(options.strategies)}: none of them serves {' or '.join(options.wires)}")
     spare = {name: scenarios.find(name).spare_pods for name in options.scenarios}
     processes = process.context()
     with Progress(console, len(arms)) as progress:
-        async with Cluster() as cluster:
+        async with Cluster(dns_ttl_s=DNS_TTL_S) as cluster:
             await cluster.create_service(SERVICE)
             crew = await _start(cluster, options.replicas, max(spare.values())) if options.quick else None
             for arm in arms:
                 progress.begin(arm)
-                on_stage = crew or await _start(cluster, options.replicas, spare[arm.scenario])
+                arguments = strategies.find(arm.strategy).pod_arguments
+                if crew and arguments:
+                    await cluster.leave(crew.pods)
+                shared = None if arguments else crew
+                on_stage = shared or await _start(cluster, options.replicas, spare[arm.scenario], arguments)
                 try:
                     run = await _run_arm(arm, options, cluster, on_stage, processes)
                 except ClientError as error:
@@ -126,14 +135,16 @@ async def _measure(options: Options, console: Console, keep: Callable[[Run], Non
                     run = not_run(arm, options, str(error))
                 keep(run)
                 progress.end(run)
-                if crew is None:
+                if shared is None:
                     await cluster.stop_pods([*on_stage.pods, *on_stage.spare])
+                    if crew:
+                        await cluster.join(crew.pods)
                 elif spare[arm.scenario]:
-                    await cluster.leave(crew.spare)
+                    await cluster.leave(shared.spare)
 
 
-async def _start(cluster: Cluster, replicas: int, spare: int) -> Crew:
-    pods = await cluster.start_pods(SERVICE, replicas + spare, PODS, join=False)
+async def _start(cluster: Cluster, replicas: int, spare: int, arguments: tuple[str, ...] = ()) -> Crew:
+    pods = await cluster.start_pods(SERVICE, replicas + spare, replace(PODS, arguments=arguments), join=False)
     await cluster.join(pods[:replicas])
     return Crew(pods[:replicas], pods[replicas:])
 
@@ -143,13 +154,25 @@ async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, pro
     forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     if forwarder and strategy.needs_dns:
         return not_run(arm, options, "it needs DNS, which there is only in namespaces", applicable=False)
+    if reason := strategy.missing():
+        return not_run(arm, options, reason, applicable=False)
+    address = strategy.address(arm.wire, crew.pods, forwarder)
+    async with strategy.beside(Beside(cluster, crew.pods, arm.wire, address)) as address:
+        return await _run_client(arm, options, cluster, crew, processes, address)
+
+
+async def _run_client(
+    arm: Arm, options: Options, cluster: Cluster, crew: Crew, processes: ForkServerContext, address: str
+) -> Run:
+    strategy = strategies.find(arm.strategy)
+    forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     scenario = scenarios.find(arm.scenario)
     spare = crew.spare[: scenario.spare_pods]
     job = Job(
         strategy=arm.strategy,
         wire=arm.wire,
         client=arm.client,
-        way=Way(strategy.address(arm.wire, crew.pods, forwarder), arm.mode, options.policy),
+        way=Way(address, arm.mode, options.policy),
         kubeconfig=str(cluster.kubeconfig),
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,

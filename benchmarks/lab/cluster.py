@@ -8,8 +8,8 @@ import json
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from .endpoints_controller import run_endpoints_controller
 from .errors import LabError
 from .faults import Faults
 from .forwarder import Forwarder, PortName
-from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
+from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object
 from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from .membership import Membership
 from .mirror import Mirror
@@ -36,6 +36,7 @@ from .slice_controller import run_slice_controller
 from .slices import MAX_ENDPOINTS
 from .store import Store
 from .surroundings import LOOPBACK, USERSPACE, DataPlaneName, here
+from .zone import TTL_S
 
 __all__ = ["GRPC_PORT", "HTTP_PORT", "SERVICE_GRPC_PORT", "SERVICE_HTTP_PORT", "Cluster", "Pod", "PodSettings"]
 
@@ -60,11 +61,15 @@ class Cluster:
     kubeconfig: a file for clients; its context's namespace is `default`.
     api: a client of the API server, which no fault meets.
     faults: what the API server that the kubeconfig names does wrong; the cluster itself goes on all the while.
+    dns_ttl_s: of what its DNS answers.
     """
 
     kubeconfig: Path
     api: ApiClient
     faults: Faults
+
+    def __init__(self, *, dns_ttl_s: int = TTL_S) -> None:
+        self._dns_ttl_s = dns_ttl_s
 
     async def __aenter__(self) -> Self:
         self._surroundings = here()
@@ -119,7 +124,7 @@ class Cluster:
         slices = Mirror(self.api, ENDPOINT_SLICE, changed)
         forwards = self._surroundings is USERSPACE
         self._dataplane = Forwarder(services, slices) if forwards else DataPlane(services, slices)
-        self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()))
+        self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()), self._dns_ttl_s)
         if not forwards:
             await stack.enter_async_context(self._nameserver.serving(str(_DNS_POD)))
             await accepted.start()
@@ -148,6 +153,32 @@ class Cluster:
             f"the kernel has no rules for Service {name}",
         )
         return cluster_ip
+
+    @asynccontextmanager
+    async def further_service(self, name: str, of: str, **spec: Any) -> AsyncIterator[Object]:
+        """Another Service of the pods of one, for as long as the block lasts; gives it as the API server has it.
+
+        `spec` is what it has otherwise: `type="NodePort"`, or `clusterIP="None"`.
+        """
+        created = await self.api.create(SERVICE, NAMESPACE, manifests.further_service(name, of, spec))
+        try:
+            await self._settled(self._exposed(name, of, created["spec"]), f"Service {name} is not served")
+            yield created
+        finally:
+            await self.api.delete(SERVICE, NAMESPACE, name)
+
+    async def _exposed(self, name: str, of: str, spec: Mapping[str, Any]) -> None:
+        pods: set[str] = set()
+
+        def as_many(ports: Sequence[rules.ServicePort]) -> bool:
+            found = {each: {port.endpoints for port in ports if port.service == each} for each in (name, of)}
+            pods.update(host for endpoints in found[of] for host, _ in endpoints)
+            return bool(found[of]) and (found[name] == found[of] or not has_address)
+
+        has_address = spec.get("clusterIP", "None") != "None"
+        await self._dataplane.until(as_many)
+        headless = spec.get("clusterIP") == "None"
+        await self._nameserver.until(f"{name}.{NAMESPACE}.svc.cluster.local.", pods if headless else ())
 
     async def start_pods(
         self, service: str, count: int, settings: PodSettings = _USUAL, *, join: bool = True

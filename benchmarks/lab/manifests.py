@@ -55,6 +55,17 @@ def service(name: str, cluster_ip: str) -> Manifest:
     return _service(name, cluster_ip, pod_labels(name), ports)
 
 
+def further_service(name: str, of: str, spec: Mapping[str, Any]) -> Manifest:
+    """Another Service of the pods of one, which the API server gives an address; `spec` is what it has otherwise."""
+    usual = service(of, "")["spec"]
+    if spec.get("type") == "ExternalName":
+        return {"metadata": {"name": name}, "spec": {**spec}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"selector": usual["selector"], "ports": usual["ports"], "type": "ClusterIP", **spec},
+    }
+
+
 def deployment(name: str, replicas: int) -> Manifest:
     """A Deployment of provider pods that belong to the Service of its name."""
     template = {

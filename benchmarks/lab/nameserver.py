@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, cast
 
 import dns.exception
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdatatype
 
 from .kinds import Object
-from .zone import Records, answer, records
+from .zone import TTL_S, Records, answer, records
 
 PORT: Final = 53
 _DATAGRAM_BYTES: Final = 512  # for a client that does not tell, by EDNS, that it takes more
@@ -44,8 +46,10 @@ class NameServer:
     over UDP and TCP. They can be nested, and used from any thread.
     """
 
-    def __init__(self, source: Callable[[], tuple[Iterable[Object], Iterable[Object]]]) -> None:
+    def __init__(self, source: Callable[[], tuple[Iterable[Object], Iterable[Object]]], ttl_s: int = TTL_S) -> None:
         self._source = source
+        self._ttl_s = ttl_s
+        self._refreshed = asyncio.Event()
         self._records: Records | None = None
         self._behaviour = _Behaviour()
         self._queries: Counter[Query] = Counter()
@@ -59,6 +63,17 @@ class NameServer:
     def refresh(self) -> None:
         """To be called whenever the source has changed; the records are made anew when next asked for."""
         self._records = None
+        self._refreshed.set()
+        self._refreshed = asyncio.Event()
+
+    async def until(self, name: str, addresses: Collection[str] = ()) -> None:
+        """Wait until it has the name, given with its final dot, and these among its addresses."""
+        while True:
+            refreshed = self._refreshed
+            found = self._known().get(dns.name.from_text(name), {})
+            if found and {*addresses} <= {each.address for each in found.get(dns.rdatatype.A, ())}:
+                return
+            await refreshed.wait()
 
     def fail_with(self, rcode: str = "SERVFAIL") -> contextlib.AbstractContextManager[None]:
         """Answer every query with this code alone, for instance SERVFAIL or REFUSED."""
@@ -116,9 +131,12 @@ class NameServer:
             response = dns.message.make_response(query)
             response.set_rcode(rcode)
             return response
+        return answer(query, self._known())
+
+    def _known(self) -> Records:
         if self._records is None:
-            self._records = records(*self._source())
-        return answer(query, self._records)
+            self._records = records(*self._source(), self._ttl_s)
+        return self._records
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._streams.add(writer)
