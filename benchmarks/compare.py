@@ -42,9 +42,11 @@ strategies
   kubernetes   discovery: the Service's EndpointSlices watched, picked per request
   service-dns  stock httpx and grpcio on the Service's DNS name; the kernel picks per connection. Over HTTP both with
                connections kept and with a new one for each request
-  headless-dns discovery: a headless Service's addresses in DNS, by their TTL, picked per request; srv-dns: its SRV records
+  headless-dns discovery: a headless Service's addresses in DNS, by their TTL, picked per request
+  srv-dns      discovery: the SRV records of its ports, likewise
   file         discovery: a list in a file that is kept up to date, picked per request
-  grpc-dns     stock grpcio: its dns:/// on the headless Service, and its round_robin; grpc-list: its ipv4: with a list
+  grpc-dns     stock grpcio: its own dns:/// on the headless Service, and its round_robin
+  grpc-list    stock grpcio: its own ipv4: with a fixed list, and its round_robin
   service-dns+affinity, +node-port, +external-name: other kinds of Services
   service-dns+max-connection-age: the servers end each gRPC connection after a second
   SCHEME://... any target of discovery, with the one protocol whose port it names
@@ -103,7 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     def several(
-        name: str, choices: Sequence[str], *, targets: bool = False, default: Sequence[str] | None = None
+        name: str,
+        choices: Sequence[str],
+        *,
+        targets: bool = False,
+        default: Sequence[str] | None = None,
+        otherwise: str = "all",
     ) -> None:
         parser.add_argument(
             name,
@@ -112,12 +119,12 @@ def _parser() -> argparse.ArgumentParser:
             type=_items(choices, targets=targets),
             default=tuple(choices if default is None else default),
             metavar="NAME",
-            help=f"some of: {', '.join(choices)}{', or targets' if targets else ''} (all{', with --quick three' if targets else ''})",
+            help=f"some of: {', '.join(choices)}{', or targets' if targets else ''} ({otherwise})",
         )
 
     add = parser.add_argument
     add("--quick", action="store_true", help="a minute: short arms on shared pods, scale-up for asyncio alone")
-    several("--strategies", strategies.names(), targets=True, default=())
+    several("--strategies", strategies.names(), targets=True, default=(), otherwise="all; with --quick three")
     several("--protocols", get_args(Wire))
     several("--clients", get_args(Client))
     several("--scenarios", scenarios.names())

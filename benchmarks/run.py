@@ -59,7 +59,7 @@ def run(options: Options, command: str) -> int:
 
 
 async def _run(options: Options, command: str) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 130)
+    console = Console(width=None if sys.stdout.isatty() else 140)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     runs: list[Run] = []
     status = 0
