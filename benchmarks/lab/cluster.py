@@ -25,7 +25,7 @@ from .endpoints_controller import run_endpoints_controller
 from .errors import LabError
 from .faults import Faults
 from .forwarder import Forwarder, PortName
-from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object
+from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object, labels_of
 from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from .membership import Membership
 from .mirror import Mirror
@@ -33,10 +33,10 @@ from .nameserver import NameServer
 from .node_agent import NodeAgent
 from .pods import Kubelet, Pod, PodSettings
 from .slice_controller import run_slice_controller
-from .slices import MAX_ENDPOINTS
+from .slices import MAX_ENDPOINTS, SERVICE_NAME_LABEL
 from .store import Store
 from .surroundings import LOOPBACK, USERSPACE, DataPlaneName, here
-from .zone import TTL_S
+from .zone import TTL_S, knows
 
 __all__ = ["GRPC_PORT", "HTTP_PORT", "SERVICE_GRPC_PORT", "SERVICE_HTTP_PORT", "Cluster", "Pod", "PodSettings"]
 
@@ -121,7 +121,7 @@ class Cluster:
             self._nameserver.refresh()
 
         services = Mirror(self.api, SERVICE, changed)
-        slices = Mirror(self.api, ENDPOINT_SLICE, changed)
+        self._slices = slices = Mirror(self.api, ENDPOINT_SLICE, changed)
         forwards = self._surroundings is USERSPACE
         self._dataplane = Forwarder(services, slices) if forwards else DataPlane(services, slices)
         self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()), self._dns_ttl_s)
@@ -166,19 +166,23 @@ class Cluster:
             yield created
         finally:
             await self.api.delete(SERVICE, NAMESPACE, name)
+            # The next one of its name is not to be known by the slices of this one.
+            gone = self._nameserver.until(
+                lambda _: all(labels_of(each).get(SERVICE_NAME_LABEL) != name for each in self._slices.objects.values())
+            )
+            await self._settled(gone, f"Service {name} still has slices")
 
     async def _exposed(self, name: str, of: str, spec: Mapping[str, Any]) -> None:
         pods: set[str] = set()
 
-        def as_many(ports: Sequence[rules.ServicePort]) -> bool:
-            found = {each: {port.endpoints for port in ports if port.service == each} for each in (name, of)}
-            pods.update(host for endpoints in found[of] for host, _ in endpoints)
-            return bool(found[of]) and (found[name] == found[of] or not has_address)
+        def as_its_twin(ports: Sequence[rules.ServicePort]) -> bool:
+            twin, own = ({port.endpoints for port in ports if port.service == each} for each in (of, name))
+            pods.update(host for endpoints in twin for host, _ in endpoints)
+            return own == twin or spec.get("clusterIP", "None") == "None"
 
-        has_address = spec.get("clusterIP", "None") != "None"
-        await self._dataplane.until(as_many)
-        headless = spec.get("clusterIP") == "None"
-        await self._nameserver.until(f"{name}.{NAMESPACE}.svc.cluster.local.", pods if headless else ())
+        await self._dataplane.until(as_its_twin)
+        hosts = pods if spec.get("clusterIP") == "None" else set()
+        await self._nameserver.until(lambda known: knows(known, manifests.dns_name(name), hosts))
 
     async def start_pods(
         self, service: str, count: int, settings: PodSettings = _USUAL, *, join: bool = True

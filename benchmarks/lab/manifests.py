@@ -105,6 +105,11 @@ def headless_service(name: str) -> Manifest:
     return {"metadata": {"name": name}, "spec": {"clusterIP": "None", "ports": ports}}
 
 
+def dns_name(service_name: str) -> str:
+    """What DNS calls a Service."""
+    return f"{service_name}.{NAMESPACE}.svc.cluster.local."
+
+
 def pod_labels(service_name: str) -> dict[str, str]:
     """What makes a pod one of a Service's."""
     return {"app": service_name}

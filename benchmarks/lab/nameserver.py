@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, cast
 
 import dns.exception
 import dns.message
-import dns.name
 import dns.rcode
-import dns.rdatatype
 
 from .kinds import Object
 from .zone import TTL_S, Records, answer, records
@@ -66,12 +64,11 @@ class NameServer:
         self._refreshed.set()
         self._refreshed = asyncio.Event()
 
-    async def until(self, name: str, addresses: Collection[str] = ()) -> None:
-        """Wait until it has the name, given with its final dot, and these among its addresses."""
+    async def until(self, holds: Callable[[Records], bool]) -> None:
+        """Wait until a condition is true of the records, or of what they are made from."""
         while True:
             refreshed = self._refreshed
-            found = self._known().get(dns.name.from_text(name), {})
-            if found and {*addresses} <= {each.address for each in found.get(dns.rdatatype.A, ())}:
+            if holds(self._known()):
                 return
             await refreshed.wait()
 

@@ -7,7 +7,7 @@ what is misspelt does not exist, as in a cluster, and is not taken for a passing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 import dns.flags
@@ -96,6 +96,12 @@ def records(services: Iterable[Object], slices: Iterable[Object], ttl_s: int = T
             for port in spec.get("ports") or ():
                 zone.add_port(origin, port, 100, origin)
     return zone.names
+
+
+def knows(known: Records, name: str, hosts: Set[str]) -> bool:
+    """Whether there is a name, with these IPv4 addresses among its own."""
+    found = known.get(dns.name.from_text(name), {})
+    return bool(found) and hosts <= {record.address for record in found.get(dns.rdatatype.A, ())}
 
 
 def _add_headless(zone: _Zone, origin: dns.name.Name, slices: Sequence[Object]) -> None:
