@@ -10,6 +10,13 @@ Client = Literal["sync", "asyncio"]
 Mode = Literal["kept", "per-request"]
 
 
+def named(strategy: str, variant: str | None) -> str:
+    """A strategy as on the command line, from what the result has of it."""
+    if variant is None or "://" in variant:
+        return variant or strategy
+    return f"{strategy}+{variant}"
+
+
 class Key(NamedTuple):
     """What tells one arm from another, less the repeat: a row of the table."""
 
@@ -25,7 +32,7 @@ class Key(NamedTuple):
 class Arm:
     """One way to call, through one course of events, once.
 
-    strategy  a name of `benchmarks.strategies`, or a target that `discovery` is given as it is
+    strategy  a name of `benchmarks.strategies`, a variant's with a `+` in it, or a target that `discovery` is given
     policy    None where the client picks nothing
     """
 
@@ -40,12 +47,12 @@ class Arm:
     @property
     def name(self) -> str:
         """The strategy's name in the result; that of a target is its scheme."""
-        return self.strategy.partition("://")[0]
+        return self.strategy.partition("://" if "://" in self.strategy else "+")[0]
 
     @property
     def variant(self) -> str | None:
-        """The target that was given in place of a strategy, if one was."""
-        return self.strategy if "://" in self.strategy else None
+        """Which one of the strategy's, or the target that was given in place of a strategy; None for the usual one."""
+        return self.strategy if "://" in self.strategy else self.strategy.partition("+")[2] or None
 
     @property
     def key(self) -> Key:

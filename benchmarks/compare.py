@@ -48,6 +48,13 @@ strategies
   kubernetes   discovery: the Service's EndpointSlices watched, picked per request
   service-dns  stock httpx and grpcio on the Service's DNS name; the kernel picks per connection. Over HTTP both with
                connections kept and with a new one for each request
+  headless-dns discovery: a headless Service's addresses in DNS, by their TTL, picked per request
+  srv-dns      discovery: the SRV records of its ports, likewise
+  file         discovery: a list in a file that is kept up to date, picked per request
+  grpc-dns     stock grpcio: its own dns:/// on the headless Service, and its round_robin
+  grpc-list    stock grpcio: its own ipv4: with a fixed list, and its round_robin
+  service-dns+affinity, +node-port, +external-name: other kinds of Services
+  service-dns+max-connection-age: the servers end each gRPC connection after a second
   SCHEME://... any target of discovery, with the one protocol whose port it names
                (inside, the Service is echo.default, its ports are http, 80 to 8081, and grpc, 9080 to 8082)
 

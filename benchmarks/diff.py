@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.arm import Key
+from benchmarks.arm import Key, named
 from benchmarks.changes import ENOUGH, Change, Comparison, compare
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.result import Result
@@ -107,7 +107,7 @@ def print_changes(found: Comparison, console: Console) -> None:
 def name(key: Key) -> str:
     """An arm, as a reader calls it."""
     per_request = ", reconnecting" if key.mode == "per-request" else ""
-    return f"{key.scenario}: {key.variant or key.strategy} {key.wire} {key.client}{per_request}"
+    return f"{key.scenario}: {named(key.strategy, key.variant)} {key.wire} {key.client}{per_request}"
 
 
 def _table(found: Comparison) -> Table:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import scenarios
+from benchmarks.arm import named
 from benchmarks.keeping_up import not_keeping_up
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE
 from benchmarks.result import JOINED, Expectation, Result, Run
@@ -76,7 +77,11 @@ def verdict(run: Run) -> Verdict:
 
 
 def _who(run: Run) -> str:
-    how = "over the Service" if run.strategy == "service-dns" else f"with {run.variant or run.strategy}"
+    how = (
+        "over the Service"
+        if (run.strategy, run.variant) == ("service-dns", None)
+        else f"with {named(run.strategy, run.variant)}"
+    )
     mode = ", a connection per request" if run.connections_mode == "per-request" else ""
     return f"{_PROTOCOLS[run.protocol]} {how}{mode} ({run.client})"
 
@@ -155,7 +160,7 @@ def _table(title: str, rows: Sequence[Sequence[Run]]) -> Table:
     for row, (following, *_) in zip(rows, [*rows[1:], rows[-1]], strict=True):
         run = row[-1]
         table.add_row(
-            (run.variant or run.strategy) + (", reconnecting" if run.connections_mode == "per-request" else ""),
+            named(run.strategy, run.variant) + (", reconnecting" if run.connections_mode == "per-request" else ""),
             f"{_PROTOCOLS[run.protocol]} {run.client}",
             Text(_bars(run.by_backend or {}), style=verdict(run).style),
             *(_number(column, row) for column in columns),

@@ -26,10 +26,13 @@ from benchmarks.record import Record
 from benchmarks.report import broken, report
 from benchmarks.result import Run, environment
 from benchmarks.scenarios import Scenario
-from benchmarks.strategies import Way
+from benchmarks.strategies import Beside, Way
 from benchmarks.summary import Measured, not_run, summarize
 
 SERVICE = "echo"
+DNS_TTL_S = 1
+"""An arm lasts for seconds. Clusters have 5 (CoreDNS) or 30 (kubeadm), and who resolves notices later by as much."""
+
 _START_TIMEOUT_S = 30.0
 
 
@@ -114,21 +117,26 @@ async def _measure(options: Options, console: Console, record: Record) -> None:
     planned = plan.arms(
         options,
         lambda strategy, wire: strategies.find(strategy).modes(wire),
-        lambda strategy: not strategies.find(strategy).l4,
+        lambda strategy: not strategies.find(strategy).l4 and strategies.find(strategy).takes_policy,
     )
+    if not planned:
+        raise LabError(f"{', '.join(options.strategies)}: none of them serves {' or '.join(options.wires)}")
     played = {name: scenarios.find(name) for name in options.scenarios}
     arms = [arm for arm in planned if record.lacks(arm)]
     processes = process.context()
     with Progress(console, options, arms, len(planned) - len(arms), played.__getitem__) as progress:
-        async with Cluster() as cluster:
+        async with Cluster(dns_ttl_s=DNS_TTL_S) as cluster:
             await cluster.create_service(SERVICE)
             shared = [each for each in played.values() if options.quick and not each.spoils]
             crew = await _start(cluster, options.replicas, max(shared, key=_spare)) if shared else None
             for arm in arms:
                 progress.begin(arm)
                 scenario = played[arm.scenario]
-                is_shared = scenario in shared
-                on_stage = crew if crew and is_shared else await _start(cluster, options.replicas, scenario)
+                arguments = strategies.find(arm.strategy).pod_arguments
+                shares = crew if scenario in shared and not arguments else None
+                if crew and not shares:
+                    await cluster.leave(crew.pods)
+                on_stage = shares or await _start(cluster, options.replicas, scenario, arguments)
                 new: list[Pod] = []
                 given = plan.of_scenario(options, scenario)
                 try:
@@ -140,8 +148,10 @@ async def _measure(options: Options, console: Console, record: Record) -> None:
                 progress.end(run)
                 if options.json_lines:
                     print(msgspec.json.encode(run).decode(), flush=True)
-                if not is_shared:
+                if not shares:
                     await cluster.end_pods([*on_stage.pods, *on_stage.spare, *new])
+                    if crew:
+                        await cluster.join(crew.pods)
                 elif scenario.spare_pods:
                     await cluster.leave(on_stage.spare)
 
@@ -150,8 +160,9 @@ def _spare(scenario: Scenario) -> int:
     return scenario.spare_pods
 
 
-async def _start(cluster: Cluster, replicas: int, scenario: Scenario) -> Crew:
-    pods = await cluster.start_pods(SERVICE, replicas + scenario.spare_pods, scenario.settings, join=False)
+async def _start(cluster: Cluster, replicas: int, scenario: Scenario, arguments: tuple[str, ...] = ()) -> Crew:
+    settings = replace(scenario.settings, arguments=(*scenario.settings.arguments, *arguments))
+    pods = await cluster.start_pods(SERVICE, replicas + scenario.spare_pods, settings, join=False)
     await cluster.join(pods[:replicas])
     return Crew(pods[:replicas], pods[replicas:])
 
@@ -169,15 +180,33 @@ async def _run_arm(
     forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     if forwarder and strategy.needs_dns:
         return not_run(arm, options, "it needs DNS, which there is only in namespaces", applicable=False)
-    scenario = scenarios.find(arm.scenario)
-    if forwarder and scenario.needs_network:
+    if reason := strategy.missing():
+        return not_run(arm, options, reason, applicable=False)
+    if forwarder and scenarios.find(arm.scenario).needs_network:
         return not_run(arm, options, "it needs pods with addresses of their own: namespaces", applicable=False)
+    address = strategy.address(arm.wire, crew.pods, forwarder)
+    async with strategy.beside(Beside(cluster, crew.pods, arm.wire, address)) as address:
+        return await _run_client(arm, options, cluster, crew, new, processes, progress, address)
+
+
+async def _run_client(
+    arm: Arm,
+    options: Options,
+    cluster: Cluster,
+    crew: Crew,
+    new: list[Pod],
+    processes: ForkServerContext,
+    progress: Progress,
+    address: str,
+) -> Run:
+    strategy, scenario = strategies.find(arm.strategy), scenarios.find(arm.scenario)
+    forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     spare = crew.spare[: scenario.spare_pods]
     job = Job(
         strategy=arm.strategy,
         wire=arm.wire,
         client=arm.client,
-        way=Way(strategy.address(arm.wire, crew.pods, forwarder), arm.mode, options.policy),
+        way=Way(address, arm.mode, options.policy),
         kubeconfig=str(cluster.kubeconfig),
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,

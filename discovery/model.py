@@ -13,6 +13,9 @@ EXAMPLES = {
     "static": "static:///10.0.0.1:8080,10.0.0.2:8080",
     "kubernetes": "kubernetes:///orders.shop:http",
     "service": "service:///orders.shop:80",
+    "dns": "dns:///orders.shop.svc.cluster.local:8080",
+    "srv": "srv:///_http._tcp.orders.shop.svc.cluster.local",
+    "file": "file:///etc/orders/servers.yaml",
 }
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)/(?P<path>.*)", re.DOTALL)

@@ -16,10 +16,15 @@ from discovery.policies import Policy
 from discovery.resolvers import Resolver
 
 RESOLVERS = {
+    "dns": "discovery.resolvers.dns:DnsResolver",
+    "file": "discovery.resolvers.file:FileResolver",
     "kubernetes": "discovery.resolvers.kubernetes:KubernetesResolver",
     "service": "discovery.resolvers.service:ServiceResolver",
+    "srv": "discovery.resolvers.srv:SrvResolver",
     "static": "discovery.resolvers.static:StaticResolver",
 }
+EXTRAS = {"srv": "dns"}
+"""Of schemes whose extra is not named as they are."""
 POLICIES = {
     "first": "discovery.policies.first:First",
     "least_request": "discovery.policies.least_request:LeastRequest",
@@ -42,7 +47,8 @@ def resolver(target: str | Target) -> Resolver:
             raise InvalidTarget(f"target {str(target)!r}: there is no scheme {target.scheme!r}; there are {known}")
         made: Resolver = found.from_target(target)
     except ModuleNotFoundError as error:
-        advice = f": pip install discovery-lb[{target.scheme}]" if target.scheme in RESOLVERS else ""
+        extra = EXTRAS.get(target.scheme, target.scheme)
+        advice = f": pip install discovery-lb[{extra}]" if target.scheme in RESOLVERS else ""
         raise InvalidTarget(f"target {str(target)!r} needs the package {error.name}{advice}") from error
     return made
 

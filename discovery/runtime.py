@@ -115,10 +115,11 @@ class Watch:
                     self._deliver(snapshot)
             except Exception as error:  # noqa: BLE001 - resolvers are plug-ins: whatever one raises is told and tried again
                 self._failed(error)
-                least_s = error.retry_after_s if isinstance(error, ResolverError) else None
+                wish = error if isinstance(error, ResolverError) else ResolverError("")
             else:
                 return  # a resolver whose set never changes has said it all
-            await self._pause(max(self._backoff.delay_s(), least_s or 0.0))
+            delay_s = max(self._backoff.delay_s(), wish.retry_after_s or 0.0)
+            await self._pause(delay_s if wish.retry_within_s is None else min(delay_s, wish.retry_within_s))
 
     async def _pause(self, delay_s: float) -> None:
         """Wait before the next try; in the meantime the last good set may become too old to be served."""

@@ -1,4 +1,4 @@
-"""Connections that pods have accepted from the client pod, counted by the kernel.
+"""Connections that pods have accepted from the client pod, or by a node's port, counted by the kernel.
 
 A rule of the lab's own counts the SYN-ACKs on their way from a pod to the client, before the Service's address
 takes the place of the pod's. So neither refused connections are in it nor health probes, which the node makes.
@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from . import nft
-from .network import CLIENT_POD
+from .network import CLIENT_POD, NODE
 
 _TABLE: Final = "ip discovery-lab"
 _SCRIPT: Final = f"""\
@@ -24,7 +24,9 @@ table {_TABLE} {{
     }}
     chain output {{
         type filter hook output priority 0; policy accept;
-        ip daddr {CLIENT_POD.ip} tcp flags & (syn | ack) == syn | ack add @accepted {{ ip saddr counter }}
+        tcp flags & (syn | ack) != syn | ack accept
+        ct original ip saddr != {CLIENT_POD.ip} ct original ip daddr != {NODE.ip} accept
+        add @accepted {{ ip saddr counter }}
     }}
 }}
 """

@@ -8,8 +8,8 @@ import json
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from .endpoints_controller import run_endpoints_controller
 from .errors import LabError
 from .faults import Faults
 from .forwarder import Forwarder, PortName
-from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
+from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object, labels_of
 from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from .membership import Membership
 from .mirror import Mirror
@@ -34,9 +34,10 @@ from .node_agent import NodeAgent
 from .pod_settings import PodSettings
 from .pods import Kubelet, Pod
 from .slice_controller import run_slice_controller
-from .slices import MAX_ENDPOINTS
+from .slices import MAX_ENDPOINTS, SERVICE_NAME_LABEL
 from .store import Store
 from .surroundings import LOOPBACK, USERSPACE, DataPlaneName, here
+from .zone import TTL_S, knows
 
 __all__ = ["GRPC_PORT", "HTTP_PORT", "SERVICE_GRPC_PORT", "SERVICE_HTTP_PORT", "Cluster", "Pod", "PodSettings"]
 
@@ -61,11 +62,15 @@ class Cluster:
     kubeconfig: a file for clients; its context's namespace is `default`.
     api: a client of the API server, which no fault meets.
     faults: what the API server that the kubeconfig names does wrong; the cluster itself goes on all the while.
+    dns_ttl_s: of what its DNS answers.
     """
 
     kubeconfig: Path
     api: ApiClient
     faults: Faults
+
+    def __init__(self, *, dns_ttl_s: int = TTL_S) -> None:
+        self._dns_ttl_s = dns_ttl_s
 
     async def __aenter__(self) -> Self:
         self._surroundings = here()
@@ -117,10 +122,10 @@ class Cluster:
             self._nameserver.refresh()
 
         services = Mirror(self.api, SERVICE, changed)
-        slices = Mirror(self.api, ENDPOINT_SLICE, changed)
+        self._slices = slices = Mirror(self.api, ENDPOINT_SLICE, changed)
         forwards = self._surroundings is USERSPACE
         self._dataplane = Forwarder(services, slices) if forwards else DataPlane(services, slices)
-        self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()))
+        self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()), self._dns_ttl_s)
         if not forwards:
             await stack.enter_async_context(self._nameserver.serving(str(_DNS_POD)))
             await accepted.start()
@@ -149,6 +154,36 @@ class Cluster:
             f"the kernel has no rules for Service {name}",
         )
         return cluster_ip
+
+    @asynccontextmanager
+    async def further_service(self, name: str, of: str, **spec: Any) -> AsyncIterator[Object]:
+        """Another Service of the pods of one, for as long as the block lasts; gives it as the API server has it.
+
+        `spec` is what it has otherwise: `type="NodePort"`, or `clusterIP="None"`.
+        """
+        created = await self.api.create(SERVICE, NAMESPACE, manifests.further_service(name, of, spec))
+        try:
+            await self._settled(self._exposed(name, of, created["spec"]), f"Service {name} is not served")
+            yield created
+        finally:
+            await self.api.delete(SERVICE, NAMESPACE, name)
+            # The next one of its name is not to be known by the slices of this one.
+            gone = self._nameserver.until(
+                lambda _: all(labels_of(each).get(SERVICE_NAME_LABEL) != name for each in self._slices.objects.values())
+            )
+            await self._settled(gone, f"Service {name} still has slices")
+
+    async def _exposed(self, name: str, of: str, spec: Mapping[str, Any]) -> None:
+        pods: set[str] = set()
+
+        def as_its_twin(ports: Sequence[rules.ServicePort]) -> bool:
+            twin, own = ({port.endpoints for port in ports if port.service == each} for each in (of, name))
+            pods.update(host for endpoints in twin for host, _ in endpoints)
+            return own == twin or spec.get("clusterIP", "None") == "None"
+
+        await self._dataplane.until(as_its_twin)
+        hosts = pods if spec.get("clusterIP") == "None" else set()
+        await self._nameserver.until(lambda known: knows(known, manifests.dns_name(name), hosts))
 
     async def start_pods(
         self, service: str, count: int, settings: PodSettings = _USUAL, *, join: bool = True

@@ -55,6 +55,17 @@ def service(name: str, cluster_ip: str) -> Manifest:
     return _service(name, cluster_ip, pod_labels(name), ports)
 
 
+def further_service(name: str, of: str, spec: Mapping[str, Any]) -> Manifest:
+    """Another Service of the pods of one, which the API server gives an address; `spec` is what it has otherwise."""
+    usual = service(of, "")["spec"]
+    if spec.get("type") == "ExternalName":
+        return {"metadata": {"name": name}, "spec": {**spec}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"selector": usual["selector"], "ports": usual["ports"], "type": "ClusterIP", **spec},
+    }
+
+
 def deployment(name: str, replicas: int) -> Manifest:
     """A Deployment of provider pods that belong to the Service of its name."""
     template = {
@@ -92,6 +103,11 @@ def headless_service(name: str) -> Manifest:
     """A Service without an address and without a selector: its slices are written by hand."""
     ports = [{"name": "http", "port": HTTP_PORT}, {"name": "grpc", "port": GRPC_PORT}]
     return {"metadata": {"name": name}, "spec": {"clusterIP": "None", "ports": ports}}
+
+
+def dns_name(service_name: str) -> str:
+    """What DNS calls a Service."""
+    return f"{service_name}.{NAMESPACE}.svc.cluster.local."
 
 
 def pod_labels(service_name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import dns.message
 import dns.rcode
 
 from .kinds import Object
-from .zone import Records, answer, records
+from .zone import TTL_S, Records, answer, records
 
 PORT: Final = 53
 _DATAGRAM_BYTES: Final = 512  # for a client that does not tell, by EDNS, that it takes more
@@ -44,8 +44,10 @@ class NameServer:
     over UDP and TCP. They can be nested, and used from any thread.
     """
 
-    def __init__(self, source: Callable[[], tuple[Iterable[Object], Iterable[Object]]]) -> None:
+    def __init__(self, source: Callable[[], tuple[Iterable[Object], Iterable[Object]]], ttl_s: int = TTL_S) -> None:
         self._source = source
+        self._ttl_s = ttl_s
+        self._refreshed = asyncio.Event()
         self._records: Records | None = None
         self._behaviour = _Behaviour()
         self._queries: Counter[Query] = Counter()
@@ -59,6 +61,16 @@ class NameServer:
     def refresh(self) -> None:
         """To be called whenever the source has changed; the records are made anew when next asked for."""
         self._records = None
+        self._refreshed.set()
+        self._refreshed = asyncio.Event()
+
+    async def until(self, holds: Callable[[Records], bool]) -> None:
+        """Wait until a condition is true of the records, or of what they are made from."""
+        while True:
+            refreshed = self._refreshed
+            if holds(self._known()):
+                return
+            await refreshed.wait()
 
     def fail_with(self, rcode: str = "SERVFAIL") -> contextlib.AbstractContextManager[None]:
         """Answer every query with this code alone, for instance SERVFAIL or REFUSED."""
@@ -116,9 +128,12 @@ class NameServer:
             response = dns.message.make_response(query)
             response.set_rcode(rcode)
             return response
+        return answer(query, self._known())
+
+    def _known(self) -> Records:
         if self._records is None:
-            self._records = records(*self._source())
-        return answer(query, self._records)
+            self._records = records(*self._source(), self._ttl_s)
+        return self._records
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._streams.add(writer)

@@ -7,7 +7,7 @@ what is misspelt does not exist, as in a cluster, and is not taken for a passing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 import dns.flags
@@ -24,11 +24,11 @@ from .kinds import Key, Object, key_of, labels_of
 from .slices import SERVICE_NAME_LABEL
 
 # kubeadm's, and so that of most clusters, in the file that it writes for CoreDNS; CoreDNS itself would take 5.
-_TTL_S: Final = 30
+TTL_S: Final = 30
 _MAX_ALIASES: Final = 8
 _ZONE: Final = dns.name.from_text("cluster.local.")
 _SOA: Final = dns.rrset.from_text(
-    _ZONE, _TTL_S, "IN", "SOA", f"ns.dns.{_ZONE} hostmaster.{_ZONE} 1 7200 1800 86400 {_TTL_S}"
+    _ZONE, TTL_S, "IN", "SOA", f"ns.dns.{_ZONE} hostmaster.{_ZONE} 1 7200 1800 86400 {TTL_S}"
 )
 
 Records = Mapping[dns.name.Name, Mapping[dns.rdatatype.RdataType, dns.rrset.RRset]]
@@ -75,13 +75,13 @@ def _targets(found: dns.rrset.RRset, known: Records) -> list[dns.rrset.RRset]:
     return [known[name][kind] for name in names for kind in kinds if kind in known.get(name, {})]
 
 
-def records(services: Iterable[Object], slices: Iterable[Object]) -> Records:
+def records(services: Iterable[Object], slices: Iterable[Object], ttl_s: int = TTL_S) -> Records:
     """Every name of the zone with its records; a name that only has others below it has none of its own."""
     by_service: dict[Key, list[Object]] = {}
     for piece in slices:
         owner = piece["metadata"]["namespace"], labels_of(piece).get(SERVICE_NAME_LABEL, "")
         by_service.setdefault(owner, []).append(piece)
-    zone = _Zone()
+    zone = _Zone(ttl_s)
     for service in services:
         namespace, name = key_of(service)
         origin = dns.name.from_text(f"{name}.{namespace}.svc", _ZONE)
@@ -96,6 +96,12 @@ def records(services: Iterable[Object], slices: Iterable[Object]) -> Records:
             for port in spec.get("ports") or ():
                 zone.add_port(origin, port, 100, origin)
     return zone.names
+
+
+def knows(known: Records, name: str, hosts: Set[str]) -> bool:
+    """Whether there is a name, with these IPv4 addresses among its own."""
+    found = known.get(dns.name.from_text(name), {})
+    return bool(found) and hosts <= {record.address for record in found.get(dns.rdatatype.A, ())}
 
 
 def _add_headless(zone: _Zone, origin: dns.name.Name, slices: Sequence[Object]) -> None:
@@ -121,7 +127,8 @@ def _add_headless(zone: _Zone, origin: dns.name.Name, slices: Sequence[Object]) 
 
 
 class _Zone:
-    def __init__(self) -> None:
+    def __init__(self, ttl_s: int) -> None:
+        self._ttl_s = ttl_s
         self.names: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {_ZONE: {}}
         self.add(_ZONE, "SOA", _SOA[0].to_text())
 
@@ -132,7 +139,7 @@ class _Zone:
             parent = parent.parent()
         record = dns.rdata.from_text("IN", kind, text)
         found = self.names[name].setdefault(record.rdtype, dns.rrset.RRset(name, record.rdclass, record.rdtype))
-        found.add(record, _TTL_S)
+        found.add(record, self._ttl_s)
 
     def add_address(self, name: dns.name.Name, address: str) -> None:
         self.add(name, "AAAA" if ":" in address else "A", address)

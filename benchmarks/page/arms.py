@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hdrh.histogram import HdrHistogram
 
-from benchmarks.arm import Client, Key, Mode, Wire
+from benchmarks.arm import Client, Key, Mode, Wire, named
 from benchmarks.result import Result, Run
 
 WIRES = {"http": "HTTP", "grpc": "gRPC"}
@@ -50,7 +50,7 @@ class Way(NamedTuple):
     mode: Mode
 
     def __str__(self) -> str:
-        return (self.variant or self.strategy) + (", reconnecting" if self.mode == "per-request" else "")
+        return named(self.strategy, self.variant) + (", reconnecting" if self.mode == "per-request" else "")
 
 
 class Kind(NamedTuple):

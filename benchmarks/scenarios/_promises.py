@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks import strategies
+from benchmarks.arm import named
 from benchmarks.load import IN_FLIGHT
 from benchmarks.result import Expectation, Run
 from benchmarks.strategies import Strategy
@@ -12,7 +13,7 @@ from benchmarks.strategies import Strategy
 
 def strategy(run: Run) -> Strategy:
     """That of the run."""
-    return strategies.find(run.variant if run.variant and "://" in run.variant else run.strategy)
+    return strategies.find(named(run.strategy, run.variant))
 
 
 def at_most(what: str, value: float, bound: float) -> Expectation:

@@ -28,7 +28,7 @@ class ScaleUp(Scenario):
         if way.follows_s is not None:
             until = way.follows_s * 1000
             yield at_most("ms until a new pod has its first request", float("inf") if first is None else first, until)
-        elif not way.l4 or run.protocol == "grpc":
+        elif run.variant is None and (not way.l4 or run.protocol == "grpc"):
             yield Expectation("the new pods get nothing", first is None)
 
 

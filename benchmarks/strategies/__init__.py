@@ -1,10 +1,14 @@
-"""The ways to call that are compared: one file each, named as the strategy is, holding a `STRATEGY`."""
+"""The ways to call that are compared: one file each, named as the strategy is, holding a `STRATEGY`.
+
+A variant of one, `service-dns+affinity` say, is a file too: `service_dns__affinity.py`.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from benchmarks.arm import Mode, Wire
-    from benchmarks.lab.cluster import Pod
+    from benchmarks.lab.cluster import Cluster, Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,16 @@ class Way:
     policy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is when something is started beside a client: `address` is what the strategy gave for it."""
+
+    cluster: Cluster
+    pods: Sequence[Pod]
+    wire: Wire
+    address: str
+
+
 class Strategy(Protocol):
     """A way to call the pods of the lab's Service `echo`, as the client objects that a service would make."""
 
@@ -39,17 +53,31 @@ class Strategy(Protocol):
     needs_dns: bool
     """Whether it can only call a name: then there is no such arm where the lab has no DNS."""
 
-    follows_s: float | None
+    follows_s: float | None = None
     """Seconds within which its clients use a new pod and let go of one that leaves; None if they hear of neither."""
 
-    is_ours: bool
+    is_ours: bool = False
     """Whether its clients call through `discovery`, which tries again elsewhere what may be tried again."""
 
-    watches_api: bool
+    watches_api: bool = False
     """Whether it is the API server that its clients hear from, directly."""
 
+    takes_policy: bool = True
+    """Whether its client, where it picks, picks by the policy that it is told."""
+
+    pod_arguments: tuple[str, ...] = ()
+    """Options of services.provider that it needs: then its arms have pods of their own."""
+
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
-        """The ways to use connections that make a difference here."""
+        """The ways to use connections that make a difference here; none for a protocol that it does not serve."""
+
+    def missing(self) -> str | None:
+        """Why it cannot run here, in one line that names the extra where it is one; None if it can."""
+        return None
+
+    def beside(self, stage: Beside) -> AbstractAsyncContextManager[str]:
+        """Run what the client needs beside it, for as long as it runs; gives the address that the client is told."""
+        return nullcontext(stage.address)
 
     def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:
         """Where to call, as text for another process.
@@ -71,7 +99,7 @@ def names() -> tuple[str, ...]:
     """Every strategy there is, found without importing any."""
     return tuple(
         sorted(
-            module.name.replace("_", "-")
+            module.name.replace("__", "+").replace("_", "-")
             for module in pkgutil.iter_modules(__path__)
             if not module.name.startswith("_")
         )
@@ -84,6 +112,6 @@ def find(name: str) -> Strategy:
         from benchmarks.strategies._through_discovery import Verbatim  # noqa: PLC0415 - names() must stay cheap
 
         return Verbatim(name)
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    module = importlib.import_module(f"{__name__}.{name.replace('+', '__').replace('-', '_')}")
     strategy: Strategy = module.STRATEGY
     return strategy

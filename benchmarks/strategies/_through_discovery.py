@@ -17,17 +17,14 @@ from benchmarks.strategies import Strategy, Way
 from discovery.http import AsyncTransport, Transport
 from discovery.model import Target
 
-BASE_URL = "http://echo.default"
-
 
 class ThroughDiscovery(Strategy):
     """Clients on `discovery`, given a target."""
 
     l4 = False
     needs_dns = False
-    follows_s: float | None = None
     is_ours = True
-    watches_api = False
+    base_url = "http://echo.default"
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - picks do not depend on connections
         return ("kept",)
@@ -37,10 +34,10 @@ class ThroughDiscovery(Strategy):
         """The target."""
 
     def client(self, way: Way) -> httpx.Client:
-        return httpx.Client(transport=Transport(way.address, policy=way.policy), base_url=BASE_URL)
+        return httpx.Client(transport=Transport(way.address, policy=way.policy), base_url=self.base_url)
 
     def asyncio_client(self, way: Way) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=AsyncTransport(way.address, policy=way.policy), base_url=BASE_URL)
+        return httpx.AsyncClient(transport=AsyncTransport(way.address, policy=way.policy), base_url=self.base_url)
 
     def channel(self, way: Way) -> grpc.Channel:
         return discovery.grpc.insecure_channel(way.address, policy=way.policy)

@@ -21,9 +21,6 @@ CONNECTIONS = 1_000
 class ServiceDns(Strategy):
     l4 = True
     needs_dns = False
-    follows_s: float | None = None
-    is_ours = False
-    watches_api = False
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         return ("kept", "per-request") if wire == "http" else ("kept",)

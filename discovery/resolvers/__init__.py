@@ -12,12 +12,16 @@ from discovery.model import Snapshot, Target
 class ResolverError(Exception):
     """Raised by a resolver's `watch` where it knows when to try again.
 
-    retry_after_s  seconds to wait at least; None leaves it to the backoff
+    retry_after_s   seconds to wait at least; None leaves it to the backoff
+    retry_within_s  and at most, where asking again costs nobody much
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, retry_within_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.retry_within_s = retry_within_s
 
 
 class Resolver(ABC):

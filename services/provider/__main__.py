@@ -42,6 +42,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="what becomes of calls after SIGUSR1: ten times slower, or a failure at once",
     )
     add(
+        "--max-connection-age-s",
+        type=between(0.0, 3600.0),
+        default=0.0,
+        help="time after which a gRPC connection is ended, in good order, so that its client connects anew; 0: never",
+    )
+    add(
         "--lame-duck-s",
         type=between(0.0, 3600.0),
         default=2.0,
@@ -66,7 +72,12 @@ async def run(options: argparse.Namespace) -> None:
     app = http_app(identity, work, stopping)
     http = http_server(app, grace_s=options.grace_s)
     with listen(options.host, options.http_port) as listener:
-        over_grpc = await grpc_server(EchoService(identity, work), host=options.host, port=options.grpc_port)
+        over_grpc = await grpc_server(
+            EchoService(identity, work),
+            host=options.host,
+            port=options.grpc_port,
+            max_connection_age_s=options.max_connection_age_s,
+        )
         await over_grpc.server.start()
         http_port = listener.getsockname()[1]
         print(

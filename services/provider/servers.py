@@ -85,11 +85,12 @@ def http_server(app: ASGIApp, *, grace_s: int) -> HTTPServer:
     )
 
 
-async def grpc_server(echo: EchoService, *, host: str, port: int) -> GRPCServer:
-    """Make the gRPC server and bind it; raises ListenError."""
+async def grpc_server(echo: EchoService, *, host: str, port: int, max_connection_age_s: float = 0.0) -> GRPCServer:
+    """Make the gRPC server and bind it; raises ListenError. Connections may have an age, 0 is for ever (gRFC A9)."""
     # For a port that it cannot have, gRPC logs lines of its own and raises an error without the reason.
     listen(host, port).close()
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    age = [("grpc.max_connection_age_ms", round(max_connection_age_s * 1000))] if max_connection_age_s else []
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *age])
     health = grpc_health.HealthServicer()
     await health.set(_ECHO, HealthCheckResponse.SERVING)
     add_EchoServicer_to_server(echo, server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 
@@ -136,3 +137,33 @@ async def test_grpc_reaches_the_pods(echo_pods: tuple[Pod, ...], target: str) ->
         assert EchoStub(channel).Echo(EchoRequest(), timeout=30).pod in known
     async with discovery.grpc.aio.insecure_channel(target) as channel:
         assert (await EchoStub(channel).Echo(EchoRequest(), timeout=30)).pod in known
+
+
+@needs_kernel
+@pytest.mark.parametrize("target", ["dns:///{}:8082", "srv:///_grpc._tcp.{}", "dns://10.96.0.10/{}:8082"])
+def test_dns_names_the_pods_of_a_headless_service(lab: Lab, echo_pods: tuple[Pod, ...], target: str) -> None:
+    further = lab.cluster.further_service("echo-headless", "echo", clusterIP="None")
+    with lab.portal.wrap_async_context_manager(further):
+        with Balancer(target.format("echo-headless.default.svc"), policy="round_robin") as balancer:
+            picked = {(lease.endpoint.host, lease.endpoint.port) for lease in [balancer.pick() for _ in range(3)]}
+            assert picked == {(pod.address, pod.grpc_port) for pod in echo_pods}
+        with discovery.grpc.insecure_channel(target.format("echo-headless.default.svc")) as channel:
+            assert EchoStub(channel).Echo(EchoRequest(), timeout=30).pod in {pod.name for pod in echo_pods}
+
+
+@needs_kernel
+def test_a_name_that_dns_does_not_know_is_empty_and_the_error_says_so() -> None:
+    with (
+        Balancer("dns:///nobody.default.svc:80") as balancer,
+        pytest.raises(NoEndpoints, match=r"DNS has no nobody\.default\.svc\.cluster\.local\."),
+    ):
+        balancer.pick()
+
+
+@needs_kernel
+def test_a_forked_child_looks_up_anew(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
+    with Balancer(f"dns:///echo.default.svc:{SERVICE_HTTP_PORT}") as balancer:
+        address = balancer.pick().endpoint.host
+        if (child := os.fork()) == 0:
+            os._exit(0 if balancer.pick(timeout_s=30).endpoint.host == address == lab.service_ip else 1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -15,11 +15,15 @@ import pytest
 import discovery.resolvers
 from discovery import Balancer, Endpoint, Resolver, Snapshot, registry
 from discovery.model import split_address
+from discovery.resolvers.dns import DnsResolver
+from discovery.resolvers.file import FileResolver
 from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.resolvers.service import ServiceResolver
+from discovery.resolvers.srv import SrvResolver
 from discovery.resolvers.static import StaticResolver
 from discovery.testing import FixedResolverContract, ManualResolver, ResolverContract, WatchingResolverContract
 from tests.discovery.api_stand_in import OK, StandIn, event, item, listing, status
+from tests.discovery.dns_stand_in import DnsStandIn
 from tests.discovery.outside import install
 
 
@@ -129,6 +133,90 @@ class TestKubernetes(WatchingResolverContract):
         self.cluster.fail()
 
 
+class TestDns(WatchingResolverContract):
+    proves: ClassVar[type[Resolver]] = DnsResolver
+
+    @contextlib.asynccontextmanager
+    async def resolving(self) -> AsyncIterator[Resolver]:
+        async with DnsStandIn().serving() as self.server:
+            await self.tell(self.addresses)
+            yield DnsResolver("echo.shop.svc", 80, server=self.server.address, floor_s=0.01, hold_s=0.0)
+
+    async def tell(self, addresses: Sequence[str]) -> None:
+        hosts = [address.removesuffix(":80") for address in addresses]
+        self.server.rcode = None
+        self.server.records = {("echo.shop.svc.cluster.local.", "A"): hosts} if hosts else {}
+
+    async def fail(self) -> None:
+        self.server.rcode = "SERVFAIL"
+
+
+class TestDnsOfIPv6(ResolverContract):
+    addresses = ("[fd00::2]:80", "[fd00::10]:80", "[fd00:1::]:80")
+
+    @contextlib.asynccontextmanager
+    async def resolving(self) -> AsyncIterator[Resolver]:
+        hosts = [split_address(address)[0] for address in reversed(self.addresses)]
+        async with DnsStandIn({("echo.shop.svc.cluster.local.", "AAAA"): hosts}).serving() as server:
+            yield DnsResolver("echo.shop.svc", 80, server=server.address)
+
+
+class TestSrv(WatchingResolverContract):
+    proves: ClassVar[type[Resolver]] = SrvResolver
+    beside = True
+
+    @contextlib.asynccontextmanager
+    async def resolving(self) -> AsyncIterator[Resolver]:
+        async with DnsStandIn().serving() as self.server:
+            self.server.beside = self.beside
+            await self.tell(self.addresses)
+            yield SrvResolver("_http._tcp.echo.shop.svc", server=self.server.address, floor_s=0.01, hold_s=0.0)
+
+    async def tell(self, addresses: Sequence[str]) -> None:
+        name = "echo.shop.svc.cluster.local."
+        hosts = {f"{address.removesuffix(':80').replace('.', '-')}.{name}": address for address in addresses}
+        records = {(target, "A"): [address.removesuffix(":80")] for target, address in hosts.items()}
+        if hosts:
+            records[f"_http._tcp.{name}", "SRV"] = [f"0 33 80 {target}" for target in hosts]
+        self.server.rcode, self.server.records = None, records
+
+    async def fail(self) -> None:
+        self.server.rcode = "SERVFAIL"
+
+
+class TestSrvWithoutAdditionalRecords(TestSrv):
+    beside = False
+
+
+class TestFile(WatchingResolverContract):
+    proves: ClassVar[type[Resolver]] = FileResolver
+    suffix = ".yaml"
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / f"servers{self.suffix}"
+
+    @contextlib.asynccontextmanager
+    async def resolving(self) -> AsyncIterator[Resolver]:
+        await self.tell(self.addresses)
+        yield FileResolver(self.path, interval_s=0.01)
+
+    async def tell(self, addresses: Sequence[str]) -> None:
+        self._replace(json.dumps(list(addresses)))
+
+    async def fail(self) -> None:
+        self._replace("[")
+
+    def _replace(self, text: str) -> None:
+        new = self.path.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.path)
+
+
+class TestFileOfJson(TestFile):
+    suffix = ".json"
+
+
 OUTSIDE = '''
 import json
 import pathlib
@@ -179,7 +267,7 @@ class TestFromAnEntryPoint(FixedResolverContract):
 def test_a_resolver_of_an_entry_point_is_a_scheme_like_any_other(from_outside: Path) -> None:
     with Balancer(f"listed://{from_outside}", policy="round_robin") as balancer:
         assert {balancer.pick(timeout_s=30).endpoint.host for _ in range(2)} == {"10.0.0.1", "10.0.0.2"}
-    with pytest.raises(discovery.InvalidTarget, match="there are kubernetes:, listed:, "):
+    with pytest.raises(discovery.InvalidTarget, match=r"there are .*kubernetes:, listed:, "):
         registry.resolver("nonsense:///x")
 
 

@@ -133,3 +133,27 @@ def test_a_bound_on_staleness_is_kept(bound_s: float) -> None:
         gone.wait()
         with pytest.raises(ResolutionFailed, match=rf"no route, for longer than the {bound_s:g} s"):
             balancer.pick()
+
+
+class Mended(Resolver):
+    """Fails ten times, and wishes not to be waited for longer than a second."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+        self.over = threading.Event()
+
+    async def watch(self) -> AsyncIterator[Snapshot]:
+        self.tries += 1
+        if self.tries <= 10:
+            raise ResolverError("broken", retry_within_s=1.0)
+        yield Snapshot(())
+        self.over.set()
+
+
+def test_a_resolver_may_say_that_it_wants_to_be_tried_again_soon() -> None:
+    clock, pool = FakeClock(), Pool(RoundRobin(), clock=FakeClock())
+    resolver = Mended()
+    watch = Watch(resolver, pool, random=lambda: 0.9, clock=clock, sleep=clock.sleep)
+    assert resolver.over.wait(60)
+    watch.close()
+    assert clock() == pytest.approx(0.8 * 0.9 + 9 * 1.0)

@@ -7,11 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import dns.resolver
 import httpx
 import pytest
 from kubernetes import client, config
 
-from benchmarks.lab.cluster import Cluster, Pod, PodSettings
+from benchmarks.lab.cluster import SERVICE_HTTP_PORT, Cluster, Pod, PodSettings
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.kinds import ENDPOINT_SLICE, POD
 from tests.conftest import Lab
@@ -154,3 +155,45 @@ def test_the_kubeconfig_is_what_clients_want(lab: Lab, echo_pods: tuple[Pod, ...
     api.close()
     assert active["context"]["namespace"] == "default"
     assert names >= {pod.name for pod in echo_pods}
+
+
+@needs_kernel
+@pytest.mark.parametrize(
+    ("spec", "address"),
+    [
+        ({"clusterIP": "None"}, None),
+        ({"type": "NodePort"}, "10.250.0.2"),
+        (
+            {"type": "ExternalName", "externalName": "echo.default.svc.cluster.local"},
+            "further.default.svc.cluster.local.",
+        ),
+        ({"sessionAffinity": "ClientIP"}, "further.default.svc.cluster.local."),
+    ],
+    ids=["headless", "node port", "external name", "affinity"],
+)
+async def test_a_further_service_has_the_same_pods_until_its_block_ends(
+    lab: Lab, echo_pods: tuple[Pod, ...], spec: dict[str, str], address: str | None
+) -> None:
+    name = "further.default.svc.cluster.local."
+    with lab.portal.wrap_async_context_manager(lab.cluster.further_service("further", "echo", **spec)) as service:
+        if address is None:
+            found = {each.address for each in dns.resolver.resolve(name, "A")}
+            assert found == {pod.address for pod in echo_pods}
+        else:
+            port = SERVICE_HTTP_PORT
+            if spec.get("type") == "NodePort":
+                port = next(each["nodePort"] for each in service["spec"]["ports"] if each["name"] == "http")
+            async with httpx.AsyncClient(base_url=f"http://{address}:{port}") as client:
+                assert (await client.get("/ping")).json()["pod"] in {pod.name for pod in echo_pods}
+    lab.call(lab.cluster.until_served, lambda ports: all(port.service != "further" for port in ports))
+
+
+@needs_kernel
+def test_connections_by_a_node_port_are_counted(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
+    service = lab.cluster.further_service("further", "echo", type="NodePort")
+    with lab.portal.wrap_async_context_manager(service) as created:
+        port = next(each["nodePort"] for each in created["spec"]["ports"] if each["name"] == "http")
+        before = sum(lab.call(lab.cluster.connections).values())
+        for _ in range(5):
+            httpx.get(f"http://10.250.0.2:{port}/ping", trust_env=False)
+        assert sum(lab.call(lab.cluster.connections).values()) - before == 5

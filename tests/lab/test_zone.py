@@ -113,6 +113,12 @@ def test_answers_and_what_does_not_exist_are_remembered_for_30_s() -> None:
     assert (soa.name.to_text(), soa.ttl, soa[0].minimum) == ("cluster.local.", 30, 30)
 
 
+def test_they_may_be_remembered_for_less() -> None:
+    known = records(SERVICES, SLICES, 1)
+    query = dns.message.make_query("orders.shop.svc.cluster.local.", "A")
+    assert [found.ttl for found in answer(query, known).answer] == [1]
+
+
 def test_a_service_and_pods_of_two_families_have_both_addresses() -> None:
     dual = {"metadata": {"namespace": "shop", "name": "dual"}, "spec": {"clusterIP": "10.96.0.31"}}
     dual["spec"]["clusterIPs"] = ["10.96.0.31", "fd00::31"]  # type: ignore[assignment]

@@ -213,3 +213,10 @@ def test_connections_are_accepted_without_delaying_small_writes() -> None:
 
 def test_identity_without_an_environment_is_the_host() -> None:
     assert Identity.from_environment({}) == Identity(pod=socket.gethostname(), node="", zone="")
+
+
+async def test_a_grpc_connection_may_be_ended_for_its_age_and_no_call_fails(provider: StartProvider) -> None:
+    async with clients(await provider("--max-connection-age-s", "0.1")) as (_, echo, _):
+        first = (await echo.Echo(EchoRequest())).peer
+        while (await echo.Echo(EchoRequest())).peer == first:
+            pass

@@ -1,0 +1,17 @@
+"""`service-dns+affinity`: with `sessionAffinity: ClientIP` a client gets one pod, for three hours."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from benchmarks.strategies import Beside
+from benchmarks.strategies._service_variant import ServiceVariant, named
+
+
+class Affinity(ServiceVariant):
+    @asynccontextmanager
+    async def beside(self, stage: Beside) -> AsyncIterator[str]:
+        async with stage.cluster.further_service("echo-affinity", "echo", sessionAffinity="ClientIP"):
+            yield named(stage.wire, "echo-affinity")
+
+
+STRATEGY = Affinity()
