@@ -29,15 +29,15 @@ def envoy_bootstrap(address: str, listeners: Mapping[str, str], *, node: str = "
     """For `envoy --config-yaml`: a sidecar that listens so, for HTTP/1.1 and gRPC alike.
 
     address    HOST:PORT of the control plane
-    listeners  where it listens, and the Service that each leads to: `{"127.0.0.1:15001": "orders.shop:http"}`
+    listeners  Services, and where it listens for each: `{"orders.shop:http": "127.0.0.1:15001"}`
     node       what it is called in the control plane's log; "" is the host's name
     admin      HOST:PORT of its admin interface; port 0 takes a free one
 
     Raises ValueError for an address that is none.
     """
     host, port = split_address(address)
-    for listener in listeners:
-        split_address(listener)
+    for listener in listeners.values():
+        listen_address(listener)
     ads: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
     endpoint = {"endpoint": {"address": _address(host, port)}}
     control = {
@@ -55,7 +55,6 @@ def envoy_bootstrap(address: str, listeners: Mapping[str, str], *, node: str = "
         },
         "load_assignment": {"cluster_name": _XDS, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
-    admin_host, _, admin_port = admin.rpartition(":")
     return json.dumps(
         {
             "node": {
@@ -73,9 +72,16 @@ def envoy_bootstrap(address: str, listeners: Mapping[str, str], *, node: str = "
                 },
             },
             "static_resources": {"clusters": [control]},
-            "admin": {"address": _address(admin_host.strip("[]"), int(admin_port))},
+            "admin": {"address": _address(*listen_address(admin))},
         }
     )
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """As `split_address`, but the port may be 0 for any free one."""
+    if text.endswith(":0"):
+        return split_address(text + "1")[0], 0
+    return split_address(text)
 
 
 def _address(host: str, port: int) -> dict[str, Any]:

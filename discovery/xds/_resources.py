@@ -50,9 +50,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from discovery.model import Endpoint, split_address
+from discovery.model import Endpoint
 from discovery.outliers import Outliers
 from discovery.split import Split
+from discovery.xds._bootstrap import listen_address
 
 _TYPES = "type.googleapis.com/"
 LISTENER, ROUTES, CLUSTER, ENDPOINTS = (
@@ -70,12 +71,12 @@ def listener(name: str, split: Split[str] | None) -> bytes:
     return _field(Listener(name=name, api_listener=ApiListener(api_listener=_packed(_connections(name, split)))))
 
 
-def socket_listener(address: str, name: str, split: Split[str] | None) -> bytes:
+def socket_listener(name: str, address: str, split: Split[str] | None) -> bytes:
     """What a sidecar listens with: HTTP/1.1 and HTTP/2 at one address, told apart by their first bytes."""
-    host, port = split_address(address)
+    host, port = listen_address(address)
     manager = _connections(name, split, retries=True)
     chain = FilterChain(filters=[Filter(name="http_connection_manager", typed_config=_packed(manager))])
-    return _field(Listener(name=address, address=_address(host, port), filter_chains=[chain]))
+    return _field(Listener(name=name, address=_address(host, port), filter_chains=[chain]))
 
 
 def route_configuration(name: str, split: Split[str] | None) -> bytes:

@@ -14,10 +14,10 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, Discovery
 from grpc import aio
 
 from discovery import registry
-from discovery.model import split_address
 from discovery.outliers import Outliers
 from discovery.resolvers import Resolver
 from discovery.split import Split
+from discovery.xds._bootstrap import listen_address
 from discovery.xds._stream import ORDER, Response, Said, Stream
 from discovery.xds._world import World
 
@@ -78,15 +78,13 @@ class Server:
         ack_s: float = 10.0,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        host, colon, port = address.rpartition(":")
-        if port != "0" or not colon or not host:
-            split_address(address)
+        listen_address(address)
         routes = dict(routes or {})
         for split in routes.values():
             for part in split.parts:
                 resolve(part)
         self.address = address
-        self._host = host
+        self._host = address.rpartition(":")[0]
         self._ack_s = ack_s
         self._credentials = credentials
         self._world = World(resolve, routes, outliers, zones=zones, drain_s=drain_s, idle_s=idle_s)

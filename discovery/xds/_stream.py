@@ -34,7 +34,7 @@ class View(Protocol):
         """As it is sent, the same object as long as it is the same; None: there is none, or it is not known yet."""
 
     def sidecar(self, kind: str, listeners: Iterable[tuple[str, str]]) -> dict[str, bytes]:
-        """All resources of a type that a sidecar needs which listens so: pairs of address and Service."""
+        """All resources of a type that a sidecar needs which listens so: pairs of Service and address."""
 
 
 class Said(enum.Enum):
@@ -82,7 +82,7 @@ class Stream:
     """The state of one stream.
 
     node        the client's name for itself
-    listeners   of a sidecar, as its node's metadata has them: `{"listeners": {"127.0.0.1:15001": "orders.shop:http"}}`
+    listeners   of a sidecar, as its node's metadata has them: `{"listeners": {"orders.shop:http": "127.0.0.1:15001"}}`
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Stream:
         if request.HasField("node"):
             self.node = f"{request.node.id or '(no id)'} ({request.node.user_agent_name or 'unknown client'})"
             declared = request.node.metadata.fields[_LISTENERS_KEY].struct_value.fields
-            self.listeners = tuple(sorted((address, name.string_value) for address, name in declared.items()))
+            self.listeners = tuple(sorted((name, address.string_value) for name, address in declared.items()))
         if request.type_url not in ORDER:
             return Said.UNKNOWN
         now = self._subscriptions.get(request.type_url)

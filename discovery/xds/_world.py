@@ -59,9 +59,7 @@ class World:
                 lambda name: resources.cluster(name, outliers) if self._is_service(name) else None
             ),
         }
-        self._socket = lru_cache(_KEPT)(
-            lambda address, name: resources.socket_listener(address, name, self._split(name))
-        )
+        self._socket = lru_cache(_KEPT)(self._listens)
         self._nothing = lru_cache(_KEPT)(lambda name: resources.assignment(name, (), (), zones=zones))
 
     @property
@@ -76,8 +74,8 @@ class World:
 
     def sidecar(self, kind: str, listeners: Iterable[tuple[str, str]]) -> dict[str, bytes]:
         if kind == resources.LISTENER:
-            return {address: self._socket(address, name) for address, name in listeners}
-        names = dict.fromkeys(part for _, name in listeners if (split := self._split(name)) for part in split.parts)
+            return {name: found for name, address in listeners if (found := self._socket(name, address)) is not None}
+        names = dict.fromkeys(part for name, _ in listeners if (split := self._split(name)) for part in split.parts)
         return {name: found for name in names if (found := self.resource(kind, name)) is not None}
 
     def follow(self, name: str, wake: Callable[[], None]) -> None:
@@ -122,6 +120,13 @@ class World:
         if name in self._routes:
             return self._routes[name]
         return Split([(1, name)]) if self._is_service(name) else None
+
+    def _listens(self, name: str, address: str) -> bytes | None:
+        try:
+            return resources.socket_listener(name, address, self._split(name))
+        except ValueError as error:
+            _log.warning("xds: a sidecar's metadata has it listen for %s at what is no address: %s", name, error)
+            return None
 
     def _resolves(self, name: str) -> bool:
         try:
