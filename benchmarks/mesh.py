@@ -83,7 +83,9 @@ async def envoy(xds: str, services: Sequence[str]) -> AsyncIterator[Mapping[str,
 
 
 def _listening(told: Mapping[str, list[dict[str, dict[str, dict[str, object]]]]]) -> dict[str, str]:
-    addresses = {str(each["name"]): each["local_address"]["socket_address"] for each in told.get("listener_statuses", [])}
+    addresses = {
+        str(each["name"]): each["local_address"]["socket_address"] for each in told.get("listener_statuses", [])
+    }
     return {name: f"{address['address']}:{address['port_value']}" for name, address in addresses.items()}
 
 

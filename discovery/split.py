@@ -35,10 +35,12 @@ class Split(Generic[Part]):
 
     def __post_init__(self) -> None:
         for weight, part in self.weighted:
-            if not isinstance(weight, int) or weight < 0:
+            if weight < 0 or weight != int(weight):
                 raise ValueError(f"a weight is a whole number from 0, and that of {part!r} is {weight!r}")
         if sum(weight for weight, _ in self.weighted) < 1:
-            raise ValueError("the weights come to nothing: one part at least needs a weight, as in [(90, v1), (10, v2)]")
+            raise ValueError(
+                "the weights come to nothing: one part at least needs a weight, as in [(90, v1), (10, v2)]"
+            )
         if self.header is not None and not self.header[0]:
             raise ValueError('the header has no name; correct is, for example, header=("version", {"200": v2})')
         object.__setattr__(self, "_bounds", list(accumulate(weight for weight, _ in self.weighted)))
@@ -61,6 +63,8 @@ class Split(Generic[Part]):
 
     def map(self, change: Callable[[Part], Mapped]) -> Split[Mapped]:
         """The same split of what `change` makes of each part, which is asked once of each."""
-        made = {id(part): change(part) for part in self.parts}
-        header = self.header and (self.header[0], {value: made[id(part)] for value, part in self.header[1].items()})
+        made: dict[int, Mapped] = {id(part): change(part) for part in self.parts}
+        header = None
+        if self.header is not None:
+            header = (self.header[0], {value: made[id(part)] for value, part in self.header[1].items()})
         return Split([(weight, made[id(part)]) for weight, part in self.weighted], header, self.random)

@@ -1,7 +1,6 @@
 """`l7-proxy`: stock httpx and grpcio on a sidecar, a real Envoy on loopback that picks a pod for each request.
 
-As in a service mesh it is told of the pods by a control plane. The client's CPU is that of the client: Envoy's is not in
-it.
+As in a service mesh it is told of the pods by a control plane. What Envoy takes of the CPU is not in the client's.
 """
 
 from collections.abc import AsyncIterator, Sequence

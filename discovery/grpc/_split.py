@@ -101,9 +101,7 @@ class _Channel(_Splits, grpc.Channel):
         self.split = split
         self._subscriptions: dict[Any, list[tuple[grpc.Channel, Any]]] = {}
 
-    def subscribe(
-        self, callback: Callable[[ChannelConnectivity], Any], try_to_connect: bool | None = False
-    ) -> None:
+    def subscribe(self, callback: Callable[[ChannelConnectivity], Any], try_to_connect: bool | None = False) -> None:
         parts = self.split.parts
         lock, states = threading.Lock(), [ChannelConnectivity.IDLE] * len(parts)
 
@@ -120,7 +118,7 @@ class _Channel(_Splits, grpc.Channel):
         known: set[int] = set()
         self._subscriptions[callback] = [(part, told(number)) for number, part in enumerate(parts)]
         for part, tell in self._subscriptions[callback]:
-            part.subscribe(tell, try_to_connect)
+            part.subscribe(tell, bool(try_to_connect))
 
     def unsubscribe(self, callback: Callable[[ChannelConnectivity], Any]) -> None:
         for part, tell in self._subscriptions.pop(callback, ()):

@@ -1,10 +1,10 @@
 """An xDS control plane: Services, followed once, for any number of proxyless gRPC clients and of Envoys.
 
-    async with discovery.xds.Server("0.0.0.0:18000"):   # or `python -m discovery.xds`
-        ...
+async with discovery.xds.Server("0.0.0.0:18000"):   # or `python -m discovery.xds`
+    ...
 
-    os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = discovery.xds.grpc_bootstrap("control-plane:18000")
-    grpc.insecure_channel("xds:///orders.shop:grpc")
+os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = discovery.xds.grpc_bootstrap("control-plane:18000")
+grpc.insecure_channel("xds:///orders.shop:grpc")
 """
 
 try:

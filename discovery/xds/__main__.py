@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from discovery.errors import InvalidTarget
+from discovery.outliers import Outliers
 from discovery.split import Split
 from discovery.xds import Server
 
@@ -18,8 +19,8 @@ _log = logging.getLogger("discovery")
 
 DESCRIPTION = """\
 An xDS control plane: watches the EndpointSlices of Kubernetes Services, and tells proxyless gRPC clients and Envoys of
-their endpoints. A client asks for SERVICE[.NAMESPACE][:PORT], as in `xds:///orders.shop:grpc`; a Service is watched once
-whatever the number of clients, and not while nobody asks for it.
+their endpoints. A client asks for SERVICE[.NAMESPACE][:PORT], as in `xds:///orders.shop:grpc`; a Service is watched
+once whatever the number of clients, and not while nobody asks for it.
 """
 
 EPILOG = """\
@@ -120,8 +121,8 @@ async def run(options: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    given = {"outliers": None} if options.no_outliers else {}
-    async with Server(options.listen, routes=options.routes, zones=not options.no_zones, **given) as server:
+    outliers = None if options.no_outliers else Outliers()
+    async with Server(options.listen, routes=options.routes, zones=not options.no_zones, outliers=outliers) as server:
         sys.stdout.write(f"serving xds={server.address}\n")
         sys.stdout.flush()
         await stopping.wait()

@@ -22,7 +22,9 @@ def grpc_bootstrap(address: str, *, node: str = "") -> str:
     """
     split_address(address)
     server = {"server_uri": address, "channel_creds": [{"type": "insecure"}], "server_features": ["xds_v3"]}
-    return json.dumps({"xds_servers": [server], "node": {"id": node or platform.node()}})
+    # grpc-js refuses a node without a locality.
+    me = {"id": node or platform.node(), "locality": {}}
+    return json.dumps({"xds_servers": [server], "node": me})
 
 
 def envoy_bootstrap(address: str, listeners: Mapping[str, str], *, node: str = "", admin: str = "127.0.0.1:0") -> str:

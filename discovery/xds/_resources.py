@@ -2,8 +2,9 @@
 
 A resource is bytes: what it adds to a DiscoveryResponse, so that it is serialized once for all streams.
 
-A Listener, its routes and a Cluster follow from their name alone. Only a ClusterLoadAssignment depends on what is known
-of a Service, so that a client is never held up, or made to forget what it has, by what is not known yet.
+A Listener, its routes and a Cluster follow from their name alone, whatever it is: for a Listener that is left out gRPC
+would wait 15 s, and at a Cluster without endpoints it fails at once. Only a ClusterLoadAssignment depends on what is
+known of a Service, so that a client is never held up, or made to forget what it has, by what is not known yet.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ _CONNECT_S = 1
 _IDLE_S = 4  # uvicorn closes idle connections after 5 s, and a request could meet a closing one
 
 
-def listener(name: str, split: Split[str] | None) -> bytes:
-    """What a gRPC client asks for that calls `xds:///NAME`; without a split there is no such Service."""
+def listener(name: str, split: Split[str]) -> bytes:
+    """What a gRPC client asks for that calls `xds:///NAME`."""
     return _field(Listener(name=name, api_listener=ApiListener(api_listener=_packed(_connections(name, split)))))
 
 
-def socket_listener(name: str, address: str, split: Split[str] | None) -> bytes:
+def socket_listener(name: str, address: str, split: Split[str]) -> bytes:
     """What a sidecar listens with: HTTP/1.1 and HTTP/2 at one address, told apart by their first bytes."""
     host, port = listen_address(address)
     manager = _connections(name, split, retries=True)
@@ -79,7 +80,7 @@ def socket_listener(name: str, address: str, split: Split[str] | None) -> bytes:
     return _field(Listener(name=name, address=_address(host, port), filter_chains=[chain]))
 
 
-def route_configuration(name: str, split: Split[str] | None) -> bytes:
+def route_configuration(name: str, split: Split[str]) -> bytes:
     """The same routes, for who asks for them by themselves."""
     return _field(_routes(name, split, retries=False))
 
@@ -154,7 +155,7 @@ def _address(host: str, port: int) -> Address:
     return Address(socket_address=SocketAddress(address=host, port_value=port))
 
 
-def _connections(name: str, split: Split[str] | None, *, retries: bool = False) -> HttpConnectionManager:
+def _connections(name: str, split: Split[str], *, retries: bool = False) -> HttpConnectionManager:
     return HttpConnectionManager(
         stat_prefix=name,
         route_config=_routes(name, split, retries=retries),
@@ -163,10 +164,9 @@ def _connections(name: str, split: Split[str] | None, *, retries: bool = False) 
     )
 
 
-def _routes(name: str, split: Split[str] | None, *, retries: bool) -> RouteConfiguration:
-    # Without a virtual host a call fails at once; without the Listener gRPC would wait for it for 15 s.
-    hosts = [VirtualHost(name=name, domains=["*"], routes=_split(split, retries=retries))] if split else []
-    return RouteConfiguration(name=name, virtual_hosts=hosts)
+def _routes(name: str, split: Split[str], *, retries: bool) -> RouteConfiguration:
+    host = VirtualHost(name=name, domains=["*"], routes=_split(split, retries=retries))
+    return RouteConfiguration(name=name, virtual_hosts=[host])
 
 
 def _split(split: Split[str], *, retries: bool) -> list[Route]:

@@ -53,8 +53,8 @@ class Server:
     resolve      makes the resolver of a name; raises `InvalidTarget` where it is none
     routes       splits by name, over names of Services: `{"orders:http": Split([(90, "orders-v1:http"), ...])}`
     outliers     when clients are to eject an endpoint; None: never
-    zones        whether each is a locality, as which Envoy tells them apart. gRPC throws dice among localities: without,
-                 it sends to all endpoints in turn
+    zones        whether each is a locality, as which Envoy tells them apart. gRPC throws dice among localities;
+                 without, it sends to all endpoints in turn
     drain_s      how long an endpoint that left is told as draining
     idle_s       how long a Service that nobody asks for is watched on
     ack_s        after which it is logged that a client has not acknowledged what it was sent
@@ -276,4 +276,4 @@ def _short(kind: str) -> str:
 def _serialized(response: Response) -> bytes:
     # Fields of a message may come in any order, and its resources have been serialized once for all streams.
     head = DiscoveryResponse(version_info=response.version, nonce=response.nonce, type_url=response.kind)
-    return head.SerializeToString() + b"".join(response.resources)
+    return b"".join((head.SerializeToString(), *response.resources))

@@ -23,12 +23,11 @@ _LISTENERS_KEY = "listeners"
 
 
 class View(Protocol):
-    """What is known at one moment.
+    """What is known at one moment."""
 
-    version  its name
-    """
-
-    version: str
+    @property
+    def version(self) -> str:
+        """Its name."""
 
     def resource(self, kind: str, name: str) -> bytes | None:
         """As it is sent, the same object as long as it is the same; None: there is none, or it is not known yet."""
@@ -163,7 +162,7 @@ class Stream:
         return current if kind in _COMPLETE else {**subscription.sent, **current}
 
     def awaited_since(self, kind: str) -> float | None:
-        """When the oldest response of a type was sent that the client has said nothing to yet; None if there is none."""
+        """When the oldest response of a type was sent that the client has said nothing to; None if there is none."""
         subscription = self._subscriptions.get(kind)
         return subscription.awaited_at if subscription else None
 

@@ -51,13 +51,10 @@ class World:
         self._drain_s = drain_s
         self._idle_s = idle_s
         self._services: dict[str, _Service] = {}
-        self._is_service = lru_cache(_KEPT)(self._resolves)
         self._static = {
             resources.LISTENER: lru_cache(_KEPT)(lambda name: resources.listener(name, self._split(name))),
             resources.ROUTES: lru_cache(_KEPT)(lambda name: resources.route_configuration(name, self._split(name))),
-            resources.CLUSTER: lru_cache(_KEPT)(
-                lambda name: resources.cluster(name, outliers) if self._is_service(name) else None
-            ),
+            resources.CLUSTER: lru_cache(_KEPT)(lambda name: resources.cluster(name, outliers)),
         }
         self._socket = lru_cache(_KEPT)(self._listens)
         self._nothing = lru_cache(_KEPT)(lambda name: resources.assignment(name, (), (), zones=zones))
@@ -75,22 +72,23 @@ class World:
     def sidecar(self, kind: str, listeners: Iterable[tuple[str, str]]) -> dict[str, bytes]:
         if kind == resources.LISTENER:
             return {name: found for name, address in listeners if (found := self._socket(name, address)) is not None}
-        names = dict.fromkeys(part for name, _ in listeners if (split := self._split(name)) for part in split.parts)
-        return {name: found for name in names if (found := self.resource(kind, name)) is not None}
+        names = dict.fromkeys(part for name, _ in listeners for part in self._split(name).parts)
+        return {name: self._static[kind](name) for name in names}
 
     def follow(self, name: str, wake: Callable[[], None]) -> None:
         """Have `wake` called after each change of a Service; the first begins to watch it."""
         service = self._services.get(name)
         if service is None:
-            if not self._is_service(name):
-                _log.warning("xds: %r is asked for, which cannot be a Service: it is answered with no endpoint", name)
-                return
             if len(self._services) >= MOST_SERVICES:
                 _log.warning("xds: %r is not followed, as %d Services are: the most that may", name, MOST_SERVICES)
                 return
-            service = self._services[name] = _Service(
-                name, self._resolve(name), self._changed, zones=self._zones, drain_s=self._drain_s
-            )
+            try:
+                resolver = self._resolve(name)
+            except InvalidTarget as error:
+                _log.warning("xds: a client asks for %r, and is told of no endpoint: %s", name, error)
+                return
+            service = _Service(name, resolver, self._changed, zones=self._zones, drain_s=self._drain_s)
+            self._services[name] = service
         service.follow(wake)
 
     def leave(self, name: str, wake: Callable[[], None]) -> None:
@@ -116,10 +114,8 @@ class World:
         _log.info("xds: nobody asks for %s any more, so it is not watched any more", name)
         self._services.pop(name).close()
 
-    def _split(self, name: str) -> Split[str] | None:
-        if name in self._routes:
-            return self._routes[name]
-        return Split([(1, name)]) if self._is_service(name) else None
+    def _split(self, name: str) -> Split[str]:
+        return self._routes.get(name) or Split([(1, name)])
 
     def _listens(self, name: str, address: str) -> bytes | None:
         try:
@@ -127,14 +123,6 @@ class World:
         except ValueError as error:
             _log.warning("xds: a sidecar's metadata has it listen for %s at what is no address: %s", name, error)
             return None
-
-    def _resolves(self, name: str) -> bool:
-        try:
-            self._resolve(name)
-        except InvalidTarget as error:
-            _log.warning("xds: %s", error)
-            return False
-        return True
 
 
 class _Service:
