@@ -92,7 +92,7 @@ class Stream:
 
     def heard(self, request: Any) -> Said:
         """Take a DiscoveryRequest."""
-        if request.HasField("node"):
+        if request.HasField("node") and not self.node:
             self.node = f"{request.node.id or '(no id)'} ({request.node.user_agent_name or 'unknown client'})"
             declared = request.node.metadata.fields[_LISTENERS_KEY].struct_value.fields
             self.listeners = tuple(sorted((name, address.string_value) for name, address in declared.items()))
