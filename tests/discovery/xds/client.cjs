@@ -10,7 +10,7 @@ const { Echo } = grpc.loadPackageDefinition(loader.loadSync(proto)).echo.v1;
 const client = new Echo(target, grpc.credentials.createInsecure());
 
 function call(metadata) {
-  const deadline = Date.now() + 20000;
+  const deadline = Date.now() + 12000;
   return new Promise((resolve, reject) =>
     client.Echo({ message: "hi" }, metadata, { deadline }, (error, reply) => (error ? reject(error) : resolve(reply))),
   );
