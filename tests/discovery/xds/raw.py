@@ -64,7 +64,7 @@ class Client:
     async def read(self) -> Any:
         """The next response."""
         response = await self._call.read()
-        assert response is not aio.EOF
+        assert response != aio.EOF  # type: ignore[attr-defined] # its stubs lack it
         self.last[response.type_url] = response
         return response
 
@@ -76,7 +76,7 @@ class Client:
     async def waits(self) -> bool:
         """Whether nothing has been sent, by the time at which the answer to a later question is here."""
         await self.ask(ROUTES, f"routes-{id(object())}")
-        return (await self.read()).type_url == ROUTES
+        return bool((await self.read()).type_url == ROUTES)
 
 
 def hosts(response: Any) -> dict[str, set[str]]:

@@ -37,7 +37,7 @@ def request(kind: str, *names: str, nonce: str = "", refuses: str = "", node: An
 
 def sent(stream: Stream, known: Known) -> tuple[bytes, ...] | None:
     response = stream.due(known, 0.0)
-    return response and response.resources
+    return None if response is None else response.resources
 
 
 def test_what_is_asked_for_is_sent_once() -> None:
