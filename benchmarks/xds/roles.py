@@ -48,9 +48,10 @@ async def subscribe(address: str, count: int) -> None:
 
     async def follow(number: int) -> None:
         async with aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
-            call: Any = channel.stream_stream(
+            method: Any = channel.stream_stream(
                 _METHOD, DiscoveryRequest.SerializeToString, DiscoveryResponse.FromString
-            )()
+            )
+            call = method()
             request: Any = DiscoveryRequest(
                 type_url=_ENDPOINTS, resource_names=[_SERVICE], node=Node(id=f"client-{number}")
             )
