@@ -57,7 +57,7 @@ class World:
             resources.CLUSTER: lru_cache(_KEPT)(lambda name: resources.cluster(name, outliers)),
         }
         self._socket = lru_cache(_KEPT)(self._listens)
-        self._nothing = lru_cache(_KEPT)(lambda name: resources.assignment(name, (), (), zones=zones))
+        self._stranger = lru_cache(_KEPT)(self._cannot_be)
 
     @property
     def version(self) -> str:
@@ -67,7 +67,7 @@ class World:
         if kind != resources.ENDPOINTS:
             return self._static[kind](name)
         service = self._services.get(name)
-        return service.assignment if service else self._nothing(name)
+        return service.assignment if service else self._stranger(name)
 
     def sidecar(self, kind: str, listeners: Iterable[tuple[str, str]]) -> dict[str, bytes]:
         if kind == resources.LISTENER:
@@ -117,6 +117,14 @@ class World:
     def _split(self, name: str) -> Split[str]:
         return self._routes.get(name) or Split([(1, name)])
 
+    def _cannot_be(self, name: str) -> bytes | None:
+        """No endpoints for what cannot be a Service; None for one that is not followed, of which nothing is known."""
+        try:
+            self._resolve(name)
+        except InvalidTarget:
+            return resources.assignment(name, (), (), zones=self._zones)
+        return None
+
     def _listens(self, name: str, address: str) -> bytes | None:
         try:
             return resources.socket_listener(name, address, self._split(name))
@@ -142,7 +150,7 @@ class _Service:
         self._timer: asyncio.TimerHandle | None = None
         self._letting_go: asyncio.TimerHandle | None = None
         self._built: Callable[[], bytes] | None = None
-        self._told = ""
+        self._told: str | None = None
         self._watch = Watch(resolver, self)
 
     @property
@@ -189,7 +197,7 @@ class _Service:
         }
         if not new and self._told != snapshot.note:
             _log.warning("xds: %s has no endpoint: %s", self._name, snapshot.note or "its source says so")
-        self._told = "" if new else snapshot.note
+        self._told = None if new else snapshot.note
         self._endpoints = new
         self._publish()
 

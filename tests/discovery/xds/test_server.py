@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from discovery import Endpoint, InvalidTarget
+from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.split import Split
-from discovery.xds import Server, envoy_bootstrap, grpc_bootstrap
+from discovery.xds import Server, _world, envoy_bootstrap, grpc_bootstrap
+from tests.discovery.api_stand_in import Script, status
 from tests.discovery.xds.raw import CLUSTER, ENDPOINTS, LISTENER, Client, Services, client, hosts
 
 ONE, TWO = Endpoint("10.0.0.1", 80), Endpoint("10.0.0.2", 80)
@@ -102,16 +104,32 @@ async def test_names_that_no_service_has_are_answered_at_once(told: Told) -> Non
         assert hosts(await stream.endpoints("nobody", "Not a name!", "orders")) == {"orders": {"10.0.0.1"}}
 
 
-async def test_a_service_that_cannot_be_watched_holds_nothing_up_and_is_in_the_log(told: Told) -> None:
-    services = Services(orders=(ONE,), secret=())
-    services["secret"].fail(PermissionError("403: the service account needs a Role with list and watch"))
-    async with Server(resolve=services) as server, client(server.address) as stream, client(server.address) as other:
-        assert hosts(await stream.endpoints("orders", "secret")) == {"orders": {"10.0.0.1"}}
-        await told.until("resolving failed", "needs a Role")
+async def test_a_service_that_its_role_forbids_holds_nothing_up_and_is_in_the_log(told: Told) -> None:
+    services = Services(orders=(ONE,))
+    async with Script(*[status(403, "no")] * 100).serving() as configuration:
+        secret = KubernetesResolver("secret", "grpc", namespace="shop", config=configuration)
+        async with (
+            Server(resolve=lambda name: secret if name == "secret" else services(name)) as server,
+            client(server.address) as stream,
+            client(server.address) as other,
+        ):
+            assert hosts(await stream.endpoints("orders", "secret")) == {"orders": {"10.0.0.1"}}
+            await told.until("secret.shop", "403", "needs a Role with list and watch")
+            assert await stream.waits()
+            assert hosts(await other.endpoints("orders")) == {"orders": {"10.0.0.1"}}
+            services["orders"].update(TWO)
+            assert hosts(await stream.read()) == {"orders": {"10.0.0.2"}}
+
+
+async def test_of_more_services_than_may_be_followed_nothing_is_said(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_world, "MOST_SERVICES", 1)
+    services = Services(orders=(ONE,), stock=(TWO,))
+    async with Server(resolve=services) as server, client(server.address) as stream:
+        assert hosts(await stream.endpoints("orders", "stock")) == {"orders": {"10.0.0.1"}}
+        await told.until("'stock' is not followed")
         assert await stream.waits()
-        assert hosts(await other.endpoints("orders")) == {"orders": {"10.0.0.1"}}
-        services["orders"].update(TWO)
-        assert hosts(await stream.read()) == {"orders": {"10.0.0.2"}}
 
 
 async def test_while_the_source_is_away_what_is_known_stays() -> None:
