@@ -108,8 +108,11 @@ async def _measure(options: Options, console: Console, keep: Callable[[Run], Non
     arms = plan.arms(
         options,
         lambda strategy, wire: strategies.find(strategy).modes(wire),
-        lambda strategy: not strategies.find(strategy).l4,
+        lambda strategy: not (strategies.find(strategy).l4 or strategies.find(strategy).own_policy),
     )
+    if not arms:
+        asked = f"{', '.join(options.strategies)} over {', '.join(options.wires)}"
+        raise LabError(f"there is nothing to measure of {asked}: choose another protocol")
     spare = {name: scenarios.find(name).spare_pods for name in options.scenarios}
     processes = process.context()
     with Progress(console, len(arms)) as progress:

@@ -50,6 +50,9 @@ class Strategy(Protocol):
     needs_dns: bool
     """Whether it can only call a name: then there is no such arm where the lab has no DNS."""
 
+    own_policy: bool = False
+    """Whether what picks has a policy of its own, so that the one that is asked for does not count."""
+
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         """The ways to use connections that make a difference here; none for a protocol that it does not serve."""
 

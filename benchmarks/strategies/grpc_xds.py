@@ -22,6 +22,7 @@ _TARGET = "xds:///echo.default:grpc"
 class GrpcXds(Strategy):
     l4 = False
     needs_dns = False
+    own_policy = True
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         return ("kept",) if wire == "grpc" else ()

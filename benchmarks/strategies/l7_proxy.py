@@ -22,6 +22,7 @@ _SERVICES = {"http": "echo.default:http", "grpc": "echo.default:grpc"}
 class L7Proxy(Strategy):
     l4 = False
     needs_dns = False
+    own_policy = True
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - Envoy keeps connections of its own
         return ("kept",)

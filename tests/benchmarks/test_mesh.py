@@ -56,6 +56,7 @@ def test_they_balance_requests_and_follow(folder: Path) -> None:
         ("l7-proxy", "grpc"),
     ]
     for run in runs:
+        assert run["policy"] is None
         assert run["reaction"]["first_request_ms"] is not None
         assert run["idle_backends"] == 0
         assert len(run["by_backend"]) == 10
@@ -77,6 +78,14 @@ def test_what_is_not_installed_is_a_grey_row(folder: Path) -> None:
     for run in absent:
         assert (run["status"], run["applicable"]) == ("skipped", False)
         assert "discovery-lb[xds]" in run["reason"]
+
+
+def test_a_protocol_that_is_not_served_is_one_line_and_status_2(folder: Path) -> None:
+    done = compare("--strategies", "grpc-xds", "--protocols", "http", "--output", str(folder))
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "grpc-xds over http" in line
 
 
 def test_the_proxy_alone_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
