@@ -127,7 +127,8 @@ async def test_of_more_services_than_may_be_followed_nothing_is_said(
     monkeypatch.setattr(_world, "MOST_SERVICES", 1)
     services = Services(orders=(ONE,), stock=(TWO,))
     async with Server(resolve=services) as server, client(server.address) as stream:
-        assert hosts(await stream.endpoints("orders", "stock")) == {"orders": {"10.0.0.1"}}
+        assert hosts(await stream.endpoints("orders")) == {"orders": {"10.0.0.1"}}
+        await stream.ask(ENDPOINTS, "orders", "stock")
         await told.until("'stock' is not followed")
         assert await stream.waits()
 
