@@ -62,9 +62,9 @@ class Response:
 class _Subscription:
     """One type on the stream.
 
-    names     asked for; None is whatever there is for the node
-    sent      by name, what the client has been given
-    nonce, version  of the last response
+    names       asked for; None is whatever there is for the node
+    sent        by name, what the client has been given
+    nonce       of the last response
     awaited_at  when the oldest response was sent that the client has said nothing to, None where there is none
     answered    whether the client has an answer to what it asks for
     """
@@ -72,7 +72,6 @@ class _Subscription:
     names: tuple[str, ...] | None = ()
     sent: dict[str, bytes] = field(default_factory=dict)
     nonce: str = ""
-    version: str = ""
     awaited_at: float | None = None
     answered: bool = False
 
@@ -101,7 +100,7 @@ class Stream:
         now = self._subscriptions.get(request.type_url)
         if now is None:
             now = self._subscriptions[request.type_url] = _Subscription(None if _wildcard(request) else ())
-        elif request.response_nonce != now.nonce:
+        elif request.response_nonce not in {"", now.nonce}:
             return Said.STALE
         asked = not request.response_nonce or not now.nonce
         self._subscribe(now, request)
@@ -146,7 +145,7 @@ class Stream:
                     continue
             self._nonces += 1
             subscription.sent = current
-            subscription.nonce, subscription.version = str(self._nonces), view.version
+            subscription.nonce = str(self._nonces)
             subscription.answered = True
             if subscription.awaited_at is None:
                 subscription.awaited_at = now

@@ -107,6 +107,15 @@ def test_an_answer_to_an_older_response_changes_nothing() -> None:
     assert stream.services == {"a", "b"}
 
 
+def test_a_request_without_a_nonce_is_a_question_though_a_response_crossed_it() -> None:
+    stream, known = Stream(), Known(a=b"a1", b=b"b1")
+    stream.heard(request(ENDPOINTS, "a"))
+    stream.due(known, 0.0)
+    assert stream.heard(request(ENDPOINTS, "a", "b")) is Said.ASKED
+    assert sent(stream, known) == (b"b1",)
+    assert stream.awaited_since(ENDPOINTS) == 0.0
+
+
 def test_what_is_refused_is_not_sent_again_until_it_changes() -> None:
     stream, known = Stream(), Known(a=b"a1")
     stream.heard(request(ENDPOINTS, "a"))
