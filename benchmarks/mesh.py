@@ -17,7 +17,6 @@ from pathlib import Path
 import httpx
 
 from benchmarks.lab.errors import LabError
-from benchmarks.uninterrupted import uninterrupted
 
 _START_S = 30.0
 _POLL_S = 0.02
@@ -92,7 +91,7 @@ def _listening(told: Mapping[str, list[dict[str, dict[str, dict[str, object]]]]]
 @contextlib.asynccontextmanager
 async def _running(command: Sequence[str], log: Path, variables: Mapping[str, str]) -> AsyncIterator[Process]:
     """A process in our own process group, which is what ends it where we are killed; ended with the block."""
-    with log.open("wb") as output, uninterrupted():
+    with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=output, stderr=output, env={**os.environ, **variables}
         )
