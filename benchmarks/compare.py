@@ -44,6 +44,8 @@ in the environment, a forwarder takes the place of the kernel's rules, and there
 
 EXAMPLES = """\
 strategies
+  grpc-xds     stock grpcio on xds:///, told of the pods by discovery's control plane; gRPC alone
+  l7-proxy     stock httpx and grpcio on a sidecar: an Envoy that the control plane tells of the pods
   static       discovery: a fixed list of pods, picked per request
   kubernetes   discovery: the Service's EndpointSlices watched, picked per request
   service-dns  stock httpx and grpcio on the Service's DNS name; the kernel picks per connection. Over HTTP both with

@@ -12,6 +12,7 @@ import pytest
 import discovery
 import discovery.grpc
 import discovery.http
+import discovery.xds
 from tests.conftest import Lab
 
 ROOT = Path(__file__).parents[1]
@@ -29,9 +30,10 @@ def examples() -> list[object]:
 
 @pytest.fixture(scope="module")
 def orders(lab: Lab) -> None:
-    """The Service that the examples call."""
-    lab.call(lab.cluster.create_service, "orders")
-    lab.call(lab.cluster.start_pods, "orders", 2)
+    """The Services that the examples call."""
+    for name, pods in (("orders", 2), ("orders-v1", 1), ("orders-v2", 1)):
+        lab.call(lab.cluster.create_service, name)
+        lab.call(lab.cluster.start_pods, name, pods)
 
 
 @pytest.mark.parametrize("example", examples())
@@ -49,7 +51,7 @@ def test_the_readme_has_an_example() -> None:
 
 def test_every_public_name_is_documented() -> None:
     text = "".join(page.read_text() for page in PAGES)
-    for module in (discovery, discovery.http, discovery.grpc, discovery.grpc.aio):
+    for module in (discovery, discovery.http, discovery.grpc, discovery.grpc.aio, discovery.xds):
         missing = [name for name in module.__all__ if not re.search(rf"\b{name}s?\b", text)]
         assert not missing, f"{module.__name__}: {missing}"
 

@@ -18,12 +18,13 @@ from discovery.grpc._aio_connector import Connector
 from discovery.grpc._channel import Idempotent
 from discovery.grpc._methods import MakesCalls
 from discovery.grpc._service_config import Options, ServiceConfig
+from discovery.grpc._split import split_aio_channel as split_channel
 from discovery.model import Endpoint, Target
 from discovery.policies import Policy
 from discovery.resolvers import Resolver
 from discovery.runtime import LoopEvent
 
-__all__ = ["insecure_channel", "secure_channel"]
+__all__ = ["insecure_channel", "secure_channel", "split_channel"]
 
 
 def insecure_channel(

@@ -6,6 +6,16 @@ httpx.AsyncClient(transport=AsyncTransport("kubernetes:///orders.shop:http"), ba
 
 from discovery.http._asyncio import AsyncTransport
 from discovery.http._rules import NoEndpoints, Overloaded, Unresolved, outcome
+from discovery.http._split import AsyncSplitTransport, SplitTransport
 from discovery.http._sync import Transport
 
-__all__ = ["AsyncTransport", "NoEndpoints", "Overloaded", "Transport", "Unresolved", "outcome"]
+__all__ = [
+    "AsyncSplitTransport",
+    "AsyncTransport",
+    "NoEndpoints",
+    "Overloaded",
+    "SplitTransport",
+    "Transport",
+    "Unresolved",
+    "outcome",
+]

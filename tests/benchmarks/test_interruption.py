@@ -40,14 +40,15 @@ class Command:
 
 
 @pytest.fixture
-def command(folder: Path) -> Iterator[Command]:
-    """The command, while it runs the second of a hundred arms."""
+def command(folder: Path, request: pytest.FixtureRequest) -> Iterator[Command]:
+    """The command, while it runs the second of a hundred arms; a test may say which arm."""
+    arm = getattr(request, "param", ONE_ARM)
     mark = uuid.uuid4().hex
     temporary = folder / "temporary"
     temporary.mkdir()
     output = folder / "output"
     process = subprocess.Popen(
-        [*COMPARE, *ONE_ARM, "--quick", "--duration", "1", "--repeats", "100", "--output", str(output)],
+        [*COMPARE, *arm, "--quick", "--duration", "1", "--repeats", "100", "--output", str(output)],
         cwd=ROOT,
         env=environment() | {MARK: mark, "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
