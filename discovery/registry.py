@@ -16,6 +16,7 @@ from discovery.policies import Policy
 from discovery.resolvers import Resolver
 
 RESOLVERS = {
+    "etcd": "discovery.resolvers.etcd:EtcdResolver",
     "kubernetes": "discovery.resolvers.kubernetes:KubernetesResolver",
     "service": "discovery.resolvers.service:ServiceResolver",
     "static": "discovery.resolvers.static:StaticResolver",
