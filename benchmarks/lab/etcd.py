@@ -33,13 +33,13 @@ class Etcd:
 
     folder   where it keeps its data and its log; another one with the same data goes on where that one was
     port     0 takes a free one
-    address  HOST:PORT for clients
+    address  HOST:PORT for clients; the number alone is `port`
     """
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self._folder = folder
-        self._port = port or _free_port()
-        self.address = f"{LOOPBACK}:{self._port}"
+        self.port = port or _free_port()
+        self.address = f"{LOOPBACK}:{self.port}"
         self._process: Process
 
     async def __aenter__(self) -> Self:

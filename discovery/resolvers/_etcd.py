@@ -12,7 +12,7 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -89,6 +89,9 @@ class Access:
 
 def place(target: Target) -> tuple[tuple[str, ...], str]:
     """The hosts and the prefix of `etcd://HOST:PORT[,HOST:PORT]/PREFIX`; raises `InvalidTarget`."""
+    if "@" in target.authority:
+        shown = replace(target, authority="...@" + target.authority.rpartition("@")[2])
+        raise shown.invalid("who one is, is no part of a target: give EtcdResolver or register user= and password=")
     hosts = tuple(target.authority.split(",")) if target.authority else ()
     try:
         Access(hosts)
@@ -121,8 +124,12 @@ class Etcd:
 
     async def __aenter__(self) -> Self:
         timeout = httpx.Timeout(self._timeout_s, connect=min(CONNECT_S, self._timeout_s))
-        # Without TLS of its own: to make a context takes longer than all else.
-        self._http = httpx.AsyncClient(verify=self._access.tls or False, timeout=timeout, trust_env=False)
+        self._http = httpx.AsyncClient(
+            verify=self._access.tls or False,  # to make a context of its own takes longer than all else
+            timeout=timeout,
+            limits=httpx.Limits(keepalive_expiry=None),  # one that is kept needs no name resolved at the process's end
+            trust_env=False,
+        )
         return self
 
     async def __aexit__(

@@ -30,8 +30,8 @@ class EtcdResolver(Resolver):
     hosts        HOST:PORT of the servers of one etcd cluster; any of them will do
     prefix       what the providers' keys begin with, less the slash that follows
     tls          an SSL context, with which TLS is spoken; None is plain text
-    silence_s    how long the server may tell nothing before it is asked whether that is right, and then how long it has
-                 for the answer
+    silence_s    how long the server may tell nothing before it is asked whether that is right
+    timeout_s    how long each server has for an answer
     max_stale_s  how long the last good set is served while no etcd answers; None is for as long as it takes
 
     All resolvers of one prefix with the same access share one watch. What a provider writes: `discovery.register`.
@@ -46,13 +46,16 @@ class EtcdResolver(Resolver):
         user: str = "",
         password: str = "",
         silence_s: float = 10.0,
+        timeout_s: float = 5.0,
         max_stale_s: float | None = None,
     ) -> None:
         self._access = Access(tuple(hosts), tls, user, password)
         self._prefix = prefix_of(prefix)
-        if not silence_s > 0:
-            raise ValueError(f"silence_s={silence_s} is no time")
+        for name, time_s in [("silence_s", silence_s), ("timeout_s", timeout_s)]:
+            if not time_s > 0:
+                raise ValueError(f"{name}={time_s} is no time to wait")
         self._silence_s = silence_s
+        self._timeout_s = timeout_s
         self._told: set[tuple[str, str]] = set()
         self.max_stale_s = max_stale_s
 
@@ -61,14 +64,14 @@ class EtcdResolver(Resolver):
         return cls(*place(target))
 
     async def watch(self) -> AsyncGenerator[Snapshot, None]:
-        key = (self._access, self._prefix, self._silence_s)
+        key = (self._access, self._prefix, self._silence_s, self._timeout_s)
         async with aclosing(shared(key, self._snapshots)) as snapshots:
             async for snapshot in snapshots:
                 yield snapshot
 
     async def _snapshots(self) -> AsyncIterator[Snapshot]:
         async with (
-            Etcd(self._access, timeout_s=self._silence_s) as etcd,
+            Etcd(self._access, timeout_s=self._timeout_s) as etcd,
             aclosing(_all(etcd, self._prefix.encode(), self._silence_s)) as registrations,
         ):
             async for each in registrations:

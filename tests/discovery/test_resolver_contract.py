@@ -15,11 +15,13 @@ import pytest
 import discovery.resolvers
 from discovery import Balancer, Endpoint, Resolver, Snapshot, registry
 from discovery.model import split_address
+from discovery.resolvers.etcd import EtcdResolver
 from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.resolvers.service import ServiceResolver
 from discovery.resolvers.static import StaticResolver
 from discovery.testing import FixedResolverContract, ManualResolver, ResolverContract, WatchingResolverContract
 from tests.discovery.api_stand_in import OK, StandIn, event, item, listing, status
+from tests.discovery.etcds import Door, Keys
 from tests.discovery.outside import install
 
 
@@ -129,6 +131,27 @@ class TestKubernetes(WatchingResolverContract):
         self.cluster.fail()
 
 
+class TestEtcd(WatchingResolverContract):
+    proves: ClassVar[type[Resolver]] = EtcdResolver
+
+    @pytest.fixture(autouse=True)
+    def _etcd(self, etcd: str, request: pytest.FixtureRequest) -> None:
+        self.keys, self.door, self.prefix = Keys(etcd), Door(etcd), f"{request.node.name}/"
+
+    @contextlib.asynccontextmanager
+    async def resolving(self) -> AsyncIterator[Resolver]:
+        await self.keys.replace(self.prefix, self.addresses)
+        async with self.door.opened():
+            yield registry.resolver(f"etcd://{self.door.address}/{self.prefix}")
+
+    async def tell(self, addresses: Sequence[str]) -> None:
+        await self.keys.replace(self.prefix, addresses)
+        await self.door.open()
+
+    async def fail(self) -> None:
+        await self.door.close()
+
+
 OUTSIDE = '''
 import json
 import pathlib
@@ -179,7 +202,7 @@ class TestFromAnEntryPoint(FixedResolverContract):
 def test_a_resolver_of_an_entry_point_is_a_scheme_like_any_other(from_outside: Path) -> None:
     with Balancer(f"listed://{from_outside}", policy="round_robin") as balancer:
         assert {balancer.pick(timeout_s=30).endpoint.host for _ in range(2)} == {"10.0.0.1", "10.0.0.2"}
-    with pytest.raises(discovery.InvalidTarget, match="there are kubernetes:, listed:, "):
+    with pytest.raises(discovery.InvalidTarget, match=r"there are .*kubernetes:, listed:, "):
         registry.resolver("nonsense:///x")
 
 

@@ -53,7 +53,7 @@ async def test_a_static_list_keeps_its_order() -> None:
         ("kubernetes:///orders:h_t", "'h_t'"),
         ("service:///orders.shop", "it needs the Service's port"),
         ("service:///orders.shop:http", "port 'http'"),
-        ("consul:///orders", "there is no scheme 'consul'; there are kubernetes:, service:, static:"),
+        ("consul:///orders", "there is no scheme 'consul'; there are etcd:, kubernetes:, service:, static:"),
     ],
 )
 def test_the_error_names_the_culprit_and_a_correct_example(target: str, culprit: str) -> None:
