@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 import discovery
 from benchmarks.lab.etcd import Etcd as Server
 from discovery import Closed, Endpoint, InvalidTarget, Registration, Unresolved, registry
-from discovery.testing._resolver_contract import addresses_of, following
+from discovery.testing._resolver_contract import Sets, addresses_of, following
 from tests.discovery.etcds import NO_ETCD, Door, Keys
 
 pytestmark = pytest.mark.skipif(NO_ETCD is not None, reason=str(NO_ETCD))
@@ -37,6 +38,12 @@ async def registered(target: str) -> list[str]:
     """Those that are, now."""
     async with following(registry.resolver(target)) as sets:
         return addresses_of(await sets.next())
+
+
+async def until(sets: Sets, addresses: list[str]) -> None:
+    """Wait for the next set that is this one."""
+    while addresses_of(await sets.next()) != addresses:
+        pass
 
 
 async def test_a_provider_is_registered_while_its_block_lasts(target: str) -> None:
@@ -76,11 +83,9 @@ async def test_nothing_starts_at_construction_and_start_and_close_may_be_repeate
 
 async def test_a_lost_lease_is_answered_with_a_new_registration(etcd: str, target: str) -> None:
     async with following(registry.resolver(target)) as sets, discovery.register(target, ONE, ttl_s=2):
-        await sets.until([])
-        await sets.until([ONE])
+        await until(sets, [ONE])
         await Keys(etcd).revoke_all()
-        await sets.until([], [ONE])
-        await sets.until([ONE])
+        await until(sets, [ONE])
 
 
 async def test_an_etcd_that_has_lost_its_data_is_told_again(tmp_path: Path) -> None:
@@ -143,7 +148,7 @@ async def run() -> AsyncIterator[Run]:
             async def end() -> None:
                 if process.returncode is None:
                     process.kill()
-                await process.communicate()
+                await process.wait()
 
             stack.push_async_callback(end)
             assert process.stdout is not None
@@ -174,8 +179,8 @@ async def test_sigterm_deregisters_where_nobody_handles_it_and_ends_the_process_
 
 async def test_a_handler_of_the_program_stays_its_own(run: Run, target: str) -> None:
     handler = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
-    for program in (BEGIN.replace("discovery\n", f"discovery\n{handler}", 1) + WAIT, BEGIN + handler + WAIT):
-        process = await run(program, target)
+    for line in ("registration = ", "registration.wait"):  # before and after it is started
+        process = await run(BEGIN.replace(line, handler + line) + WAIT, target)
         process.terminate()
         assert await process.wait() == 7
         assert await registered(target) == [], "the exit deregisters"
@@ -200,6 +205,7 @@ child = os.fork()
 if not child:
     registration.start().wait(60)
     os.write(1, b"child\\n")
+    os.close(1)
     threading.Event().wait()
 print(child, flush=True)
 threading.Event().wait()
@@ -211,14 +217,15 @@ threading.Event().wait()
     (child,) = (int(line) for line in lines - {b"child\n"})
     try:
         async with following(registry.resolver(target)) as sets:
-            await sets.until([ONE])
+            await until(sets, [ONE])
             process.terminate()
             assert await process.wait() == -signal.SIGTERM
             assert await registered(target) == [ONE], "the child has a registration of its own"
             os.kill(child, signal.SIGTERM)
-            await sets.until([], [ONE])
+            await until(sets, [])
     finally:
-        os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 async def test_what_is_started_outside_of_the_main_thread_takes_no_signal(target: str) -> None:
