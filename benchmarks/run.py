@@ -25,7 +25,7 @@ from benchmarks.process import ClientError, ClientProcess
 from benchmarks.progress import Progress
 from benchmarks.report import report
 from benchmarks.result import SCHEMA, Result, Run, environment
-from benchmarks.strategies import Way
+from benchmarks.strategies import Beside, Way
 from benchmarks.summary import Measured, not_run, summarize
 
 SERVICE = "echo"
@@ -143,13 +143,25 @@ async def _run_arm(arm: Arm, options: Options, cluster: Cluster, crew: Crew, pro
     forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     if forwarder and strategy.needs_dns:
         return not_run(arm, options, "it needs DNS, which there is only in namespaces", applicable=False)
+    if reason := strategy.missing():
+        return not_run(arm, options, reason, applicable=False)
+    address = strategy.address(arm.wire, crew.pods, forwarder)
+    async with strategy.beside(Beside(cluster, crew.pods, arm.wire, address)) as address:
+        return await _run_client(arm, options, cluster, crew, processes, address)
+
+
+async def _run_client(
+    arm: Arm, options: Options, cluster: Cluster, crew: Crew, processes: ForkServerContext, address: str
+) -> Run:
+    strategy = strategies.find(arm.strategy)
+    forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     scenario = scenarios.find(arm.scenario)
     spare = crew.spare[: scenario.spare_pods]
     job = Job(
         strategy=arm.strategy,
         wire=arm.wire,
         client=arm.client,
-        way=Way(strategy.address(arm.wire, crew.pods, forwarder), arm.mode, options.policy),
+        way=Way(address, arm.mode, options.policy),
         kubeconfig=str(cluster.kubeconfig),
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,

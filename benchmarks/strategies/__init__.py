@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
     from benchmarks.arm import Mode, Wire
-    from benchmarks.lab.cluster import Pod
+    from benchmarks.lab.cluster import Cluster, Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class Way:
     policy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is when something is started beside a client: `address` is what the strategy gave for it."""
+
+    cluster: Cluster
+    pods: Sequence[Pod]
+    wire: Wire
+    address: str
+
+
 class Strategy(Protocol):
     """A way to call the pods of the lab's Service `echo`, as the client objects that a service would make."""
 
@@ -41,6 +52,14 @@ class Strategy(Protocol):
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         """The ways to use connections that make a difference here."""
+
+    def missing(self) -> str | None:
+        """Why it cannot run here, in one line that names the extra where it is one; None if it can."""
+        return None
+
+    def beside(self, stage: Beside) -> AbstractAsyncContextManager[str]:
+        """Run what the client needs beside it, for as long as it runs; gives the address that the client is told."""
+        return nullcontext(stage.address)
 
     def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:
         """Where to call, as text for another process.

@@ -1,0 +1,109 @@
+"""`registry`: what one had before Kubernetes. Pods register themselves in an etcd; the client lists and watches that.
+
+The etcd runs beside the client. A pod learns from its own object that it is a member, by the label that puts it in the
+Service's slices too, and then registers itself, with a lease that it keeps: what is told here is when, not the entry.
+A pod that is no member stands by below another prefix, as it would be in the registry of another environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+
+from benchmarks.arm import Wire
+from benchmarks.lab import etcd
+from benchmarks.lab.background import Background
+from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.lab.kinds import POD, Object
+from benchmarks.lab.mirror import Mirror
+from benchmarks.strategies import Beside
+from benchmarks.strategies._through_discovery import ThroughDiscovery
+
+MEMBERS = "echo"
+STANDBY = "standby"
+_TELL_S = 10.0
+
+
+class Registry(ThroughDiscovery):
+    def missing(self) -> str | None:
+        return etcd.missing()
+
+    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the registry knows them
+        return f"/{MEMBERS}/{wire}"
+
+    @asynccontextmanager
+    async def beside(self, stage: Beside) -> AsyncIterator[str]:
+        with tempfile.TemporaryDirectory(prefix="etcd-") as folder:
+            async with (
+                etcd.Etcd(Path(folder)) as server,
+                httpx.AsyncClient(trust_env=False, verify=False, timeout=_TELL_S) as http,
+                Background() as background,
+            ):
+                members = _Members(stage.cluster, http, f"etcd://{server.address}")
+                background.start(members.follow(), "mirror of Pods")
+                background.start(members.tell(), "members of the registry")
+                await background.wait(members.until({pod.name for pod in stage.pods}))
+                yield f"etcd://{server.address}{stage.address}"
+
+
+class _Members:
+    """Tells each ready pod where it is to be registered."""
+
+    def __init__(self, cluster: Cluster, http: httpx.AsyncClient, registry: str) -> None:
+        self._http = http
+        self._registry = registry
+        self._told: dict[str, str] = {}
+        self._changed = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._pods = Mirror(cluster.api, POD, self._wake.set)
+
+    async def follow(self) -> NoReturn:
+        await self._pods.run()
+
+    async def tell(self) -> NoReturn:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            wanted = {pod["metadata"]["name"]: pod for pod in self._pods.objects.values() if _serves(pod)}
+            self._told = {name: where for name, where in self._told.items() if name in wanted}
+            await asyncio.gather(
+                *(self._put(pod) for name, pod in wanted.items() if self._told.get(name) != _place(pod))
+            )
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def until(self, names: set[str]) -> None:
+        """Wait until these are registered, and nobody else."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: names == {name for name, where in self._told.items() if where == MEMBERS}
+            )
+
+    async def _put(self, pod: Object) -> None:
+        ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
+        url = f"http://{pod['status']['podIP']}:{ports['http']}/registration"
+        try:
+            response = await self._http.put(url, content=f"{self._registry}/{_place(pod)}")
+        except httpx.TransportError:
+            return  # it ends, and is frozen or gone: its lease tells
+        if response.is_success:
+            self._told[pod["metadata"]["name"]] = _place(pod)
+
+
+def _place(pod: Object) -> str:
+    return MEMBERS if (pod["metadata"].get("labels") or {}).get("app") == "echo" else STANDBY
+
+
+def _serves(pod: Object) -> bool:
+    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions") or ()}
+    names = {port.get("name") for container in pod["spec"]["containers"] for port in container.get("ports") or ()}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"] and "http" in names
+
+
+STRATEGY = Registry()
