@@ -47,7 +47,7 @@ class Registry(ThroughDiscovery):
             ):
                 members = _Members(stage.cluster, http, f"etcd://{server.address}")
                 background.start(members.follow(), "mirror of Pods")
-                background.start(members.tell(), "members of the registry")
+                background.start(members.tell(background), "members of the registry")
                 await background.wait(members.until({pod.name for pod in stage.pods}))
                 yield f"etcd://{server.address}{stage.address}"
 
@@ -59,6 +59,7 @@ class _Members:
         self._http = http
         self._registry = registry
         self._told: dict[str, str] = {}
+        self._telling: set[str] = set()
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._pods = Mirror(cluster.api, POD, self._wake.set)
@@ -66,15 +67,17 @@ class _Members:
     async def follow(self) -> NoReturn:
         await self._pods.run()
 
-    async def tell(self) -> NoReturn:
+    async def tell(self, background: Background) -> NoReturn:
+        """Each by itself: one that is slow holds up no other."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            wanted = {pod["metadata"]["name"]: pod for pod in self._pods.objects.values() if _serves(pod)}
-            self._told = {name: where for name, where in self._told.items() if name in wanted}
-            await asyncio.gather(
-                *(self._put(pod) for name, pod in wanted.items() if self._told.get(name) != _place(pod))
-            )
+            serving = {pod["metadata"]["name"]: pod for pod in self._pods.objects.values() if _serves(pod)}
+            self._told = {name: where for name, where in self._told.items() if name in serving}
+            for name, pod in serving.items():
+                if self._told.get(name) != _place(pod) and name not in self._telling:
+                    self._telling.add(name)
+                    background.start(self._put(name, pod), f"registration of {name}")
             async with self._changed:
                 self._changed.notify_all()
 
@@ -85,15 +88,18 @@ class _Members:
                 lambda: names == {name for name, where in self._told.items() if where == MEMBERS}
             )
 
-    async def _put(self, pod: Object) -> None:
+    async def _put(self, name: str, pod: Object) -> None:
         ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
         url = f"http://{pod['status']['podIP']}:{ports['http']}/registration"
         try:
             response = await self._http.put(url, content=f"{self._registry}/{_place(pod)}")
         except httpx.TransportError:
-            return  # it ends, and is frozen or gone: its lease tells
+            return  # it is frozen or gone, and its lease will tell; its next change is another occasion
+        finally:
+            self._telling.discard(name)
         if response.is_success:
-            self._told[pod["metadata"]["name"]] = _place(pod)
+            self._told[name] = _place(pod)
+            self._wake.set()
 
 
 def _place(pod: Object) -> str:
