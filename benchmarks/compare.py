@@ -40,6 +40,7 @@ EXAMPLES = """\
 strategies
   static       discovery: a fixed list of pods, picked per request
   kubernetes   discovery: the Service's EndpointSlices watched, picked per request
+  registry     discovery: an etcd watched, in which the pods register themselves (extra etcd)
   service-dns  stock httpx and grpcio on the Service's DNS name; the kernel picks per connection. Over HTTP both with
                connections kept and with a new one for each request
   SCHEME://... any target of discovery, with the one protocol whose port it names

@@ -43,13 +43,16 @@ class Registry(ThroughDiscovery):
             async with (
                 etcd.Etcd(Path(folder)) as server,
                 httpx.AsyncClient(trust_env=False, verify=False, timeout=_TELL_S) as http,
-                Background() as background,
             ):
                 members = _Members(stage.cluster, http, f"etcd://{server.address}")
-                background.start(members.follow(), "mirror of Pods")
-                background.start(members.tell(background), "members of the registry")
-                await background.wait(members.until({pod.name for pod in stage.pods}))
-                yield f"etcd://{server.address}{stage.address}"
+                try:
+                    async with Background() as background:
+                        background.start(members.follow(), "mirror of Pods")
+                        background.start(members.tell(background), "members of the registry")
+                        await background.wait(members.until({pod.name for pod in stage.pods}))
+                        yield f"etcd://{server.address}{stage.address}"
+                finally:
+                    await members.dismiss()
 
 
 class _Members:
@@ -77,29 +80,36 @@ class _Members:
             for name, pod in serving.items():
                 if self._told.get(name) != _place(pod) and name not in self._telling:
                     self._telling.add(name)
-                    background.start(self._put(name, pod), f"registration of {name}")
+                    background.start(self._move(name, pod), f"registration of {name}")
             async with self._changed:
                 self._changed.notify_all()
 
     async def until(self, names: set[str]) -> None:
-        """Wait until these are registered, and nobody else."""
+        """Wait until these are members."""
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: names == {name for name, where in self._told.items() if where == MEMBERS}
-            )
+            await self._changed.wait_for(lambda: all(self._told.get(name) == MEMBERS for name in names))
 
-    async def _put(self, name: str, pod: Object) -> None:
+    async def dismiss(self) -> None:
+        """The registry ends: have nobody look for it."""
+        serving = [pod for pod in self._pods.objects.values() if _serves(pod)]
+        await asyncio.gather(*(self._put(pod, "") for pod in serving))
+
+    async def _move(self, name: str, pod: Object) -> None:
+        try:
+            # One that is frozen or gone is told by its lease; its next change is another occasion.
+            if await self._put(pod, f"{self._registry}/{_place(pod)}"):
+                self._told[name] = _place(pod)
+                self._wake.set()
+        finally:
+            self._telling.discard(name)
+
+    async def _put(self, pod: Object, target: str) -> bool:
         ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
         url = f"http://{pod['status']['podIP']}:{ports['http']}/registration"
         try:
-            response = await self._http.put(url, content=f"{self._registry}/{_place(pod)}")
+            return (await self._http.put(url, content=target)).is_success
         except httpx.TransportError:
-            return  # it is frozen or gone, and its lease will tell; its next change is another occasion
-        finally:
-            self._telling.discard(name)
-        if response.is_success:
-            self._told[name] = _place(pod)
-            self._wake.set()
+            return False
 
 
 def _place(pod: Object) -> str:

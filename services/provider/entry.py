@@ -22,7 +22,9 @@ class Entry:
         self._held: list[Registration] = []
 
     def at(self, target: str) -> list[Registration]:
-        """Registrations at a target, not started yet; raises ValueError where they cannot be."""
+        """Registrations at a target, none where it is empty, not started yet; raises ValueError for what is no target."""
+        if not target:
+            return []
         prefix = target.rstrip("/")
         return [
             Registration(f"{prefix}/{name}", endpoint, ttl_s=self._ttl_s) for name, endpoint in self._endpoints.items()

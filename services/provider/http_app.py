@@ -1,6 +1,6 @@
 """The provider over HTTP/1.1: `GET /ping` tells who answered, `GET /healthz` whether to send more.
 
-`PUT /registration` has it register where the body says: `etcd://HOST:PORT/PREFIX`.
+`PUT /registration` has it register where the body says, `etcd://HOST:PORT/PREFIX`, and nowhere where that is empty.
 """
 
 import asyncio
