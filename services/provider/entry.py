@@ -22,7 +22,7 @@ class Entry:
         self._held: list[Registration] = []
 
     def at(self, target: str) -> list[Registration]:
-        """Registrations at a target, none where it is empty, not started yet; raises ValueError for what is no target."""
+        """Registrations at a target, none where it is empty, not started yet; raises ValueError for a wrong one."""
         if not target:
             return []
         prefix = target.rstrip("/")
