@@ -48,6 +48,7 @@ strategies
   l7-proxy     stock httpx and grpcio on a sidecar: an Envoy that the control plane tells of the pods
   static       discovery: a fixed list of pods, picked per request
   kubernetes   discovery: the Service's EndpointSlices watched, picked per request
+  registry     discovery: an etcd watched, in which the pods register themselves (extra etcd)
   service-dns  stock httpx and grpcio on the Service's DNS name; the kernel picks per connection. Over HTTP both with
                connections kept and with a new one for each request
   headless-dns discovery: a headless Service's addresses in DNS, by their TTL, picked per request

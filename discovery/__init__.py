@@ -27,6 +27,7 @@ from discovery.model import Endpoint, Outcome, Snapshot, Target
 from discovery.node import Lease, Node
 from discovery.outliers import Outliers
 from discovery.policies import Picker, Policy
+from discovery.registration import Registration, register
 from discovery.resolvers import Resolver
 from discovery.retries import RetryBudget
 
@@ -47,6 +48,7 @@ __all__ = [
     "Overloaded",
     "Picker",
     "Policy",
+    "Registration",
     "ResolutionFailed",
     "Resolver",
     "RetryBudget",
@@ -54,4 +56,5 @@ __all__ = [
     "State",
     "Target",
     "Unresolved",
+    "register",
 ]

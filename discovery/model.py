@@ -11,6 +11,7 @@ from discovery.errors import InvalidTarget
 
 EXAMPLES = {
     "static": "static:///10.0.0.1:8080,10.0.0.2:8080",
+    "etcd": "etcd://etcd-0:2379,etcd-1:2379/services/orders",
     "kubernetes": "kubernetes:///orders.shop:http",
     "service": "service:///orders.shop:80",
     "dns": "dns:///orders.shop.svc.cluster.local:8080",

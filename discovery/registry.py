@@ -17,6 +17,7 @@ from discovery.resolvers import Resolver
 
 RESOLVERS = {
     "dns": "discovery.resolvers.dns:DnsResolver",
+    "etcd": "discovery.resolvers.etcd:EtcdResolver",
     "file": "discovery.resolvers.file:FileResolver",
     "kubernetes": "discovery.resolvers.kubernetes:KubernetesResolver",
     "service": "discovery.resolvers.service:ServiceResolver",

@@ -13,6 +13,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.lab.etcd import Etcd
+from benchmarks.lab.etcd import missing as no_etcd
 from benchmarks.lab.surroundings import USERSPACE, WANTED, userspace_wanted
 from tests.inside import why_no_cluster, why_outside
 
@@ -64,6 +66,16 @@ def lab() -> Iterator[Lab]:
 def echo_pods(lab: Lab) -> tuple[Pod, ...]:
     """Three pods of Service `echo`, for all tests: leave them as they are."""
     return lab.call(lab.cluster.start_pods, "echo", 3)
+
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a real etcd, for all tests: each takes a prefix of its own."""
+    if reason := no_etcd():
+        pytest.skip(reason)
+    server = Etcd(tmp_path_factory.mktemp("etcd"))
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server):
+        yield server.address
 
 
 @pytest.fixture(params=["nftables", "userspace"])

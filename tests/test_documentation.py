@@ -16,6 +16,8 @@ import discovery.xds
 from tests.conftest import Lab
 
 ROOT = Path(__file__).parents[1]
+ETCD = "etcd.infra:2379"
+"""In whose place there is another one."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -37,7 +39,11 @@ def orders(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("example", examples())
-def test_examples_run(lab: Lab, orders: None, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_run(
+    lab: Lab, orders: None, example: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if ETCD in example:
+        example = example.replace(ETCD, request.getfixturevalue("etcd"))
     monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example], cwd=ROOT, capture_output=True, text=True, check=False

@@ -2,13 +2,16 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import get_args
 
+from discovery import Registration, Unresolved
 from services.options import Parser, between, port
+from services.provider.entry import Entry
 from services.provider.grpc_service import EchoService
 from services.provider.http_app import http_app
 from services.provider.identity import Identity
@@ -24,7 +27,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description="A pod of the demo Service. It tells who it is over HTTP (GET /ping) and gRPC "
         "(echo.v1.Echo). On SIGTERM it turns not-ready, keeps accepting for a while, finishes what is in "
         "flight and leaves; a second signal ends it at once. POD_NAME, NODE_NAME and ZONE in the environment "
-        "say who it is.",
+        "say who it is, POD_IP where it is registered if not at --host.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -53,8 +56,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=2.0,
         help="time for which it accepts after SIGTERM",
     )
+    add("--register", metavar="TARGET", help="etcd://HOST:PORT/PREFIX to be in, as PREFIX/http and PREFIX/grpc")
+    add("--register-ttl-s", type=between(2, 86_400), default=10, help="it is gone after so long without a sign of it")
     add("--grace-s", type=between(0, 3600), default=30, help="time that calls in flight then have to finish")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.register:
+        try:
+            Registration(options.register, "127.0.0.1:1")
+        except ValueError as error:
+            parser.error(f"argument --register: {error}")
+    return options
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -69,8 +80,6 @@ async def run(options: argparse.Namespace) -> None:
         trouble=options.trouble,
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, work.begin_trouble)
-    app = http_app(identity, work, stopping)
-    http = http_server(app, grace_s=options.grace_s)
     with listen(options.host, options.http_port) as listener:
         over_grpc = await grpc_server(
             EchoService(identity, work),
@@ -80,11 +89,20 @@ async def run(options: argparse.Namespace) -> None:
         )
         await over_grpc.server.start()
         http_port = listener.getsockname()[1]
+        ports = {"http": http_port, "grpc": over_grpc.port}
+        entry = Entry(identity, os.environ.get("POD_IP") or options.host, ports, ttl_s=options.register_ttl_s)
+        if options.register:
+            # A registry that is away keeps it from nothing.
+            with contextlib.suppress(Unresolved):
+                await entry.hold(entry.at(options.register), 0)
+        http = http_server(http_app(identity, work, stopping, entry), grace_s=options.grace_s)
         print(
             f"serving http={join(options.host, http_port)} grpc={join(options.host, over_grpc.port)}",
             flush=True,
         )
-        await serve_until(stopping, http, listener, over_grpc, lame_duck_s=options.lame_duck_s, grace_s=options.grace_s)
+        await serve_until(
+            stopping, http, listener, over_grpc, entry, lame_duck_s=options.lame_duck_s, grace_s=options.grace_s
+        )
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""The provider over HTTP/1.1: `GET /ping` tells who answered, `GET /healthz` whether to send more."""
+"""The provider over HTTP/1.1: `GET /ping` tells who answered, `GET /healthz` whether to send more.
+
+`PUT /registration` has it register where the body says, `etcd://HOST:PORT/PREFIX`, and nowhere where that is empty.
+"""
 
 import asyncio
 import dataclasses
@@ -8,11 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from discovery import Unresolved
+from services.provider.entry import Entry
 from services.provider.identity import Identity
 from services.provider.work import Work, WorkFailedError
 
+_REGISTER_S = 5.0
 
-def http_app(identity: Identity, work: Work, stopping: asyncio.Event) -> Starlette:
+
+def http_app(identity: Identity, work: Work, stopping: asyncio.Event, entry: Entry) -> Starlette:
     """Make the ASGI app; it says that it is ready until `stopping` is set."""
     who = dataclasses.asdict(identity)
 
@@ -28,7 +35,24 @@ def http_app(identity: Identity, work: Work, stopping: asyncio.Event) -> Starlet
             return PlainTextResponse("not ready", 503)
         return PlainTextResponse("ok")
 
-    return Starlette(routes=[Route("/ping", ping), Route("/healthz", healthz)])
+    async def registration(request: Request) -> Response:
+        if stopping.is_set():
+            return PlainTextResponse("it is leaving", 409)
+        try:
+            await entry.hold(entry.at((await request.body()).decode()), _REGISTER_S)
+        except Unresolved as error:
+            return PlainTextResponse(str(error), 504)
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        return Response(status_code=204)
+
+    return Starlette(
+        routes=[
+            Route("/ping", ping),
+            Route("/healthz", healthz),
+            Route("/registration", registration, methods=["PUT"]),
+        ]
+    )
 
 
 def _peer(request: Request) -> str:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 
+from services.provider.entry import Entry
 from services.provider.servers import GRPCServer, HTTPServer
 
 
@@ -35,6 +36,7 @@ async def serve_until(
     http: HTTPServer,
     listener: socket.socket,
     over_grpc: GRPCServer,
+    entry: Entry,
     *,
     lame_duck_s: float,
     grace_s: float,
@@ -44,6 +46,7 @@ async def serve_until(
         tasks.create_task(http.serve(sockets=[listener]))
         await stopping.wait()
         await over_grpc.health.enter_graceful_shutdown()
+        await entry.leave()
         await asyncio.sleep(lame_duck_s)
         http.should_exit = True
         await over_grpc.server.stop(grace_s)

@@ -16,6 +16,7 @@ import discovery.resolvers
 from discovery import Balancer, Endpoint, Resolver, Snapshot, registry
 from discovery.model import split_address
 from discovery.resolvers.dns import DnsResolver
+from discovery.resolvers.etcd import EtcdResolver
 from discovery.resolvers.file import FileResolver
 from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.resolvers.service import ServiceResolver
@@ -24,6 +25,7 @@ from discovery.resolvers.static import StaticResolver
 from discovery.testing import FixedResolverContract, ManualResolver, ResolverContract, WatchingResolverContract
 from tests.discovery.api_stand_in import OK, StandIn, event, item, listing, status
 from tests.discovery.dns_stand_in import DnsStandIn
+from tests.discovery.etcds import Door, Keys
 from tests.discovery.outside import install
 
 
@@ -215,6 +217,27 @@ class TestFile(WatchingResolverContract):
 
 class TestFileOfJson(TestFile):
     suffix = ".json"
+
+
+class TestEtcd(WatchingResolverContract):
+    proves: ClassVar[type[Resolver]] = EtcdResolver
+
+    @pytest.fixture(autouse=True)
+    def _etcd(self, etcd: str, request: pytest.FixtureRequest) -> None:
+        self.keys, self.door, self.prefix = Keys(etcd), Door(etcd), f"{request.node.name}/"
+
+    @contextlib.asynccontextmanager
+    async def resolving(self) -> AsyncIterator[Resolver]:
+        await self.keys.replace(self.prefix, self.addresses)
+        async with self.door.opened():
+            yield registry.resolver(f"etcd://{self.door.address}/{self.prefix}")
+
+    async def tell(self, addresses: Sequence[str]) -> None:
+        await self.keys.replace(self.prefix, addresses)
+        await self.door.open()
+
+    async def fail(self) -> None:
+        await self.door.close()
 
 
 OUTSIDE = '''

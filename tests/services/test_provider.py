@@ -12,6 +12,8 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from discovery import registry
+from discovery.testing._resolver_contract import followed
 from protos.echo_pb2 import EchoRequest
 from protos.echo_pb2_grpc import EchoStub
 from services.provider.__main__ import parse
@@ -220,3 +222,24 @@ async def test_a_grpc_connection_may_be_ended_for_its_age_and_no_call_fails(prov
         first = (await echo.Echo(EchoRequest())).peer
         while (await echo.Echo(EchoRequest())).peer == first:
             pass
+
+
+async def test_it_registers_itself_and_leaves_before_it_stops(provider: StartProvider, etcd: str) -> None:
+    target = f"etcd://{etcd}/provider"
+    resolvers = [registry.resolver(f"{target}/{name}") for name in ("http", "grpc")]
+    async with followed(resolvers[0]) as http, followed(resolvers[1]) as grpc_ports:
+        pod = await provider("--register", target, "--lame-duck-s", "3600", POD_NAME="echo-0", ZONE="zone-a")
+        for sets, address in ((http, pod.http), (grpc_ports, pod.grpc)):
+            while not (found := (await sets.next()).endpoints):
+                pass
+            assert [(each.address, each.name, each.zone) for each in found] == [(address, "echo-0", "zone-a")]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.put(f"http://{pod.http}/registration", content="nonsense")).status_code == 400
+            moved = await client.put(f"http://{pod.http}/registration", content=f"etcd://{etcd}/standby")
+            assert moved.status_code == 204
+            assert (await http.next()).endpoints == ()
+            assert (await client.put(f"http://{pod.http}/registration", content=target)).status_code == 204
+            assert (await http.next()).endpoints
+            pod.process.send_signal(signal.SIGTERM)
+            assert (await http.next()).endpoints == ()
+            assert (await client.get(f"http://{pod.http}/ping")).is_success, "it still serves"

@@ -10,6 +10,7 @@ import pytest
 
 from protos.echo_pb2 import EchoReply, EchoRequest
 from protos.echo_pb2_grpc import EchoStub
+from services.provider.entry import Entry
 from services.provider.grpc_service import EchoService
 from services.provider.http_app import http_app
 from services.provider.identity import Identity
@@ -60,7 +61,7 @@ async def serving(work: Work) -> AsyncIterator[tuple[httpx.AsyncClient, EchoStub
     who = Identity(pod="echo-0", node="node-a", zone="zone-a")
     over_grpc = await grpc_server(EchoService(who, work), host="127.0.0.1", port=0)
     await over_grpc.server.start()
-    app = httpx.ASGITransport(http_app(who, work, asyncio.Event()))
+    app = httpx.ASGITransport(http_app(who, work, asyncio.Event(), Entry(who, "10.0.0.1", {}, ttl_s=10)))
     try:
         async with (
             httpx.AsyncClient(transport=app, base_url="http://echo") as http,
