@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -11,8 +12,8 @@ from services.consumer.calls import over_grpc, over_http
 from services.options import Parser, port
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line; a wrong option exits with status 2 and one line."""
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the options, the process's own unless told otherwise; a wrong one exits with status 2 and one line."""
     parser = Parser(
         prog="services.consumer",
         description="A service that calls the demo provider. GET /service answers which pod took the call.",
@@ -24,7 +25,7 @@ def parse() -> argparse.Namespace:
     add("--policy", default="least_request", help="who takes a call: least_request or round_robin")
     add("--host", default="0.0.0.0", help="address to listen on")
     add("--port", type=port, default=8080, help="port to listen on; 0: any free one, told in the log")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def main() -> None:

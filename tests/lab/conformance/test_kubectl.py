@@ -2,37 +2,23 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 
 import pytest
 
+import tests.kubectl
 from tests.target import Target
 
 from .objects import deployment, service
 
-_OLDEST = (1, 27)
-
 Kubectl = Callable[..., str]
-
-
-def _why_not(program: str | None) -> str | None:
-    if program is None:
-        return "kubectl is not on PATH"
-    answer = subprocess.run([program, "version", "--client", "-o", "json"], capture_output=True, check=True, timeout=60)
-    version = json.loads(answer.stdout)["clientVersion"]
-    found = int(version["major"]), int(version["minor"].rstrip("+"))
-    return None if found >= _OLDEST else f"kubectl is {found[0]}.{found[1]}, and 1.27 is the oldest that is tested"
 
 
 @pytest.fixture(scope="module")
 def command(target: Target, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """kubectl and the options that lead it to the target; it keeps what it discovers in a folder of its own."""
-    program = shutil.which("kubectl")
-    if reason := _why_not(program):
-        pytest.skip(reason)
-    assert program is not None
+    program = tests.kubectl.kubectl()
     cache = tmp_path_factory.mktemp("kubectl")
     options = ["--kubeconfig", target.kubeconfig, "--namespace", target.namespace, "--cache-dir", str(cache)]
     return [program, *options]
