@@ -13,7 +13,6 @@ KUBECTL := see https://kubernetes.io/docs/tasks/tools/
 KIND_GO := see https://kind.sigs.k8s.io/docs/user/quick-start/
 
 .PHONY: help compare readme simulate micro test test-cluster soak check format proto lock clean
-.PHONY: help compare simulate micro test test-cluster soak check format proto lock clean
 .PHONY: image kind-up kind-compare kind-down
 
 help:  ## Show this list

@@ -32,6 +32,7 @@ _TELL_S = 10.0
 
 class Registry(ThroughDiscovery):
     follows_s = 1.0
+    pod_arguments = ("--movable",)
 
     def missing(self) -> str | None:
         return etcd.missing()

@@ -57,6 +57,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="time for which it accepts after SIGTERM",
     )
     add("--register", metavar="TARGET", help="etcd://HOST:PORT/PREFIX to be in, as PREFIX/http and PREFIX/grpc")
+    add("--movable", action="store_true", help="anyone may have it register elsewhere, by PUT /registration")
     add("--register-ttl-s", type=between(2, 86_400), default=10, help="it is gone after so long without a sign of it")
     add("--grace-s", type=between(0, 3600), default=30, help="time that calls in flight then have to finish")
     options = parser.parse_args(arguments)
@@ -95,7 +96,9 @@ async def run(options: argparse.Namespace) -> None:
             # A registry that is away keeps it from nothing.
             with contextlib.suppress(Unresolved):
                 await entry.hold(entry.at(options.register), 0)
-        http = http_server(http_app(identity, work, stopping, entry), grace_s=options.grace_s)
+        http = http_server(
+            http_app(identity, work, stopping, entry if options.movable else None), grace_s=options.grace_s
+        )
         print(
             f"serving http={join(options.host, http_port)} grpc={join(options.host, over_grpc.port)}",
             flush=True,

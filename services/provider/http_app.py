@@ -1,6 +1,7 @@
 """The provider over HTTP/1.1: `GET /ping` tells who answered, `GET /healthz` whether to send more.
 
-`PUT /registration` has it register where the body says, `etcd://HOST:PORT/PREFIX`, and nowhere where that is empty.
+Where it may be told so, `PUT /registration` has it register where the body says, `etcd://HOST:PORT/PREFIX`, and nowhere
+where that is empty.
 """
 
 import asyncio
@@ -19,8 +20,8 @@ from services.provider.work import Work, WorkFailedError
 _REGISTER_S = 5.0
 
 
-def http_app(identity: Identity, work: Work, stopping: asyncio.Event, entry: Entry) -> Starlette:
-    """Make the ASGI app; it says that it is ready until `stopping` is set."""
+def http_app(identity: Identity, work: Work, stopping: asyncio.Event, entry: Entry | None = None) -> Starlette:
+    """Make the ASGI app; it says that it is ready until `stopping` is set. `entry` is what it may be told to move."""
     who = dataclasses.asdict(identity)
 
     async def ping(request: Request) -> Response:
@@ -36,6 +37,7 @@ def http_app(identity: Identity, work: Work, stopping: asyncio.Event, entry: Ent
         return PlainTextResponse("ok")
 
     async def registration(request: Request) -> Response:
+        assert entry is not None
         if stopping.is_set():
             return PlainTextResponse("it is leaving", 409)
         try:
@@ -46,13 +48,10 @@ def http_app(identity: Identity, work: Work, stopping: asyncio.Event, entry: Ent
             return PlainTextResponse(str(error), 400)
         return Response(status_code=204)
 
-    return Starlette(
-        routes=[
-            Route("/ping", ping),
-            Route("/healthz", healthz),
-            Route("/registration", registration, methods=["PUT"]),
-        ]
-    )
+    routes = [Route("/ping", ping), Route("/healthz", healthz)]
+    if entry is not None:
+        routes.append(Route("/registration", registration, methods=["PUT"]))
+    return Starlette(routes=routes)
 
 
 def _peer(request: Request) -> str:

@@ -35,14 +35,14 @@ def resolver(target: Target, name: str, verbs: list[str]) -> KubernetesResolver:
     (subject,) = binding["subjects"]
     (rule,) = role["rules"]
     access = target.account(subject["name"])
-    namespace = {"namespace": target.namespace}
     target.rbac.create_namespaced_role(
         target.namespace, {**role, "metadata": {"name": name}, "rules": [{**rule, "verbs": verbs}]}
     )
     target.rbac.create_namespaced_role_binding(
-        target.namespace, {**binding, "metadata": {"name": name}, "subjects": [{**subject, **namespace}]}
+        target.namespace,
+        {**binding, "metadata": {"name": name}, "subjects": [{**subject, "namespace": target.namespace}]},
     )
-    return KubernetesResolver("echo", "http", config=access, **namespace)
+    return KubernetesResolver("echo", "http", config=access, namespace=target.namespace)
 
 
 def test_they_are_list_and_watch_on_endpointslices_in_the_namespace_and_nothing_else() -> None:

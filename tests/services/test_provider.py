@@ -228,7 +228,9 @@ async def test_it_registers_itself_and_leaves_before_it_stops(provider: StartPro
     target = f"etcd://{etcd}/provider"
     resolvers = [registry.resolver(f"{target}/{name}") for name in ("http", "grpc")]
     async with followed(resolvers[0]) as http, followed(resolvers[1]) as grpc_ports:
-        pod = await provider("--register", target, "--lame-duck-s", "3600", POD_NAME="echo-0", ZONE="zone-a")
+        pod = await provider(
+            "--register", target, "--movable", "--lame-duck-s", "3600", POD_NAME="echo-0", ZONE="zone-a"
+        )
         for sets, address in ((http, pod.http), (grpc_ports, pod.grpc)):
             while not (found := (await sets.next()).endpoints):
                 pass
