@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.image import imread
 
-from benchmarks.page import markdown, picture
-from benchmarks.page.markdown import BEGIN, END
+from benchmarks.page import decisions, markdown, picture
+from benchmarks.page.markdown import BEGIN, DECISIONS, END
+from benchmarks.plan import FIRST_STRATEGIES
 from benchmarks.result import Result
 
 ROOT = Path(__file__).parents[3]
@@ -17,7 +18,11 @@ PICTURE = ROOT / "docs" / "images" / "comparison.png"
 def test_its_tables_and_verdicts_are_those_of_the_committed_result() -> None:
     text = (ROOT / "README.md").read_text()
 
-    assert text.partition(f"{BEGIN}\n")[2].partition(END)[0] == markdown.render(Result.read(RESULT))
+    result = Result.read(RESULT)
+    assert text.partition(f"{BEGIN}\n")[2].partition(END)[0] == markdown.render(result, FIRST_STRATEGIES)
+    begin, end = DECISIONS
+    assert text.partition(f"{begin}\n")[2].partition(end)[0] == markdown.decided(result)
+    assert {row[0].partition("+")[0] for row in decisions.rows(result)} >= set(decisions.KNOWN)
     assert f"({PICTURE.relative_to(ROOT)})" in text
 
 
