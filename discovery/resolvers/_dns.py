@@ -176,5 +176,5 @@ def _lower(name: object) -> str:
 
 def _said(error: dns.resolver.NoNameservers) -> str:
     """What each server said last, without how long that took, which would make each failure another one."""
-    said = (each[3] for each in error.kwargs["errors"])
-    return ", ".join(dict.fromkeys(each if isinstance(each, str) else type(each).__name__ for each in said))
+    said = {server: what for server, _, _, what, _ in error.kwargs["errors"]}
+    return ", ".join(dict.fromkeys(each if isinstance(each, str) else type(each).__name__ for each in said.values()))

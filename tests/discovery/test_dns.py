@@ -15,6 +15,7 @@ import pytest
 from discovery import Balancer, InvalidTarget, NoEndpoints, registry
 from discovery.model import Snapshot
 from discovery.resolvers import Resolver, _service_name
+from discovery.resolvers._dns import LIFETIME_S
 from discovery.resolvers.dns import DnsResolver
 from discovery.resolvers.srv import SrvResolver
 from discovery.runtime import Watch
@@ -75,8 +76,8 @@ async def test_a_change_is_seen_when_the_ttl_is_over() -> None:
         server.records[NAME, "A"] = ["10.0.0.2", "10.0.0.1"]
         ended = await seen.until(lambda: len(seen.sets) == 2)
     assert [hosts for _, hosts in seen.sets] == [["10.0.0.1:80"], ["10.0.0.1:80", "10.0.0.2:80"]]
-    assert 30 <= ended - began <= 31
-    assert [(each.name, each.kind) for each in server.asked] == [(NAME, "A"), (NAME, "AAAA")] * 2
+    assert 30 <= ended - began <= 36
+    assert {(each.name, each.kind) for each in server.asked} == {(NAME, "A"), (NAME, "AAAA")}
     assert {each.payload for each in server.asked} == {1232}
 
 
@@ -96,7 +97,7 @@ async def test_an_answer_for_ipv6_that_never_comes_holds_up_nobody() -> None:
     server = DnsStandIn({(NAME, "A"): ["10.0.0.1"]})
     server.silent = {"AAAA"}
     async with server.serving(), watching(DnsResolver("echo.shop.svc", 80, server=server.address)) as seen:
-        assert await seen.until(lambda: len(seen.sets) == 1) < 1
+        assert await seen.until(lambda: len(seen.sets) == 1) < LIFETIME_S
 
 
 @without_waiting
@@ -110,7 +111,7 @@ async def test_while_no_pod_is_ready_the_last_ones_are_kept_for_a_while(caplog: 
         await seen.until(lambda: len(seen.sets) == 3)
     (first, _), (emptied, none), (_, new) = seen.sets
     assert (none, new) == ([], ["10.0.0.3:80"])
-    assert 30 <= emptied - first <= 33
+    assert 30 <= emptied - first <= 40
     assert seen.notes[1] == f"DNS has no {NAME}"
     told = [record.getMessage() for record in caplog.records if record.name == "discovery"]
     assert told == [f"dns {NAME}:80: DNS has no {NAME}; the last set is kept for a while"]
@@ -158,6 +159,7 @@ async def test_kept_pods_are_kept_through_a_server_that_fails_in_between() -> No
 @without_waiting
 async def test_resolvers_of_one_name_share_the_look_ups() -> None:
     server = DnsStandIn({(NAME, "A"): ["10.0.0.1"]})
+    server.ttl_s = 30
     async with server.serving():
         resolvers = [
             DnsResolver(name, port, server=server.address) for name, port in (("echo.shop.svc", 80), (NAME, 81))
@@ -165,8 +167,9 @@ async def test_resolvers_of_one_name_share_the_look_ups() -> None:
         async with watching(resolvers[0]) as one, watching(resolvers[1]) as other:
             await one.until(lambda: len(one.sets) == 1)
             await other.until(lambda: len(other.sets) == 1)
+            await asyncio.sleep(300)
     assert (one.sets[0][1], other.sets[0][1]) == (["10.0.0.1:80"], ["10.0.0.1:81"])
-    assert [each.kind for each in server.asked] == ["A", "AAAA"]
+    assert 10 * 2 <= len(server.asked) <= 15 * 2, "each would ask ten times by itself"
 
 
 @without_waiting
@@ -190,7 +193,7 @@ async def test_a_name_that_leads_to_another_is_followed_for_as_long_as_either_ho
         server.records[NAME, "A"] = ["10.0.0.2"]
         ended = await seen.until(lambda: len(seen.sets) == 2)
     assert [hosts for _, hosts in seen.sets] == [["10.0.0.1:80"], ["10.0.0.2:80"]]
-    assert 7 <= ended - began <= 8
+    assert 7 <= ended - began <= 13
 
 
 @pytest.fixture

@@ -161,9 +161,15 @@ def test_a_name_that_dns_does_not_know_is_empty_and_the_error_says_so() -> None:
 
 
 @needs_kernel
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_looks_up_anew(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
     with Balancer(f"dns:///echo.default.svc:{SERVICE_HTTP_PORT}") as balancer:
-        address = balancer.pick().endpoint.host
-        if (child := os.fork()) == 0:
-            os._exit(0 if balancer.pick(timeout_s=30).endpoint.host == address == lab.service_ip else 1)
-        assert os.waitpid(child, 0)[1] == 0
+        assert balancer.pick().endpoint.host == lab.service_ip
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = 0 if balancer.pick(timeout_s=30).endpoint.host == lab.service_ip else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
