@@ -54,7 +54,7 @@ def _any(parts: list[Any] | None, matches: Any) -> bool:
 
 def _is_port(port: Mapping[str, Any], pod: Object, number: int, protocol: str) -> bool:
     named = {each["name"]: each["containerPort"] for c in pod["spec"]["containers"] for each in c.get("ports", ())}
-    return port.get("protocol", "TCP") == protocol and named.get(port["port"], port["port"]) == number
+    return bool(port.get("protocol", "TCP") == protocol and named.get(port["port"], port["port"]) == number)
 
 
 def _is_peer(each: Mapping[str, Any], peer: Peer) -> bool:
