@@ -47,9 +47,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 def lacking(verb: str) -> str:
-    return (
-        f"cannot {verb} endpointslices.* 403 .*needs a Role with list and watch on endpointslices in .*discovery"
-    )
+    return f"cannot {verb} endpointslices.* 403 .*needs a Role with list and watch on endpointslices in .*discovery"
 
 
 def resolver(target: Target, name: str, verbs: list[str]) -> KubernetesResolver:
