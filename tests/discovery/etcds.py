@@ -80,6 +80,7 @@ class Door:
     def __init__(self, etcd: str) -> None:
         self._etcd = etcd
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._port = 0
         self._server: asyncio.Server | None = None
         self.before: Callable[[bytes], Awaitable[None]] | None = None
@@ -109,9 +110,14 @@ class Door:
             self._server = None
         for writer in tuple(self._writers):
             writer.transport.abort()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        with contextlib.closing(writer), contextlib.suppress(OSError):
             upstream, up = await asyncio.open_connection(*self._etcd.split(":"))
             watching = asyncio.Event()
             self._writers |= {writer, up}

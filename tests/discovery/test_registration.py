@@ -121,11 +121,10 @@ async def test_two_processes_may_register_the_same_address_and_one_may_leave(tar
         await first.wait_async(30)
         async with discovery.register(target, ONE) as second:
             await second.wait_async(30)
+        await until(sets, [ONE])
         async with discovery.register(target, TWO):
-            await sets.until([])
-            await sets.until([ONE])
-            while addresses_of(found := await sets.next()) != [ONE, TWO]:
-                assert addresses_of(found) == [ONE], "the end of one is not that of the other"
+            while (found := addresses_of(await sets.next())) != [ONE, TWO]:
+                assert found == [ONE], "the end of one is not that of the other"
 
 
 async def test_a_close_does_not_wait_for_an_etcd_that_is_frozen(tmp_path: Path) -> None:
