@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
+from kubernetes.client import ApiClient, Configuration
 
+from benchmarks.lab.api import ApiServer
+from benchmarks.lab.faults import Faults
+from benchmarks.lab.store import Store
 from discovery import Balancer
 from discovery.resolvers.kubernetes import KubernetesResolver
 from discovery.runtime import Backoff
 from tests.cluster.followed import following
 from tests.cluster.services import READY, ByHand
-from tests.target import Target, cluster
+from tests.target import Target
 
 from .built import build, of_kind
 
 ONE, OTHER = "198.19.1.1", "198.19.1.2"
 RULES = [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]}]
 
+STREAMS, PAGES = "streams lists", "lists by pages"
+
+with_streams = pytest.mark.parametrize("target", [STREAMS], indirect=True)
+without_streams = pytest.mark.parametrize("target", [PAGES], indirect=True)
 each_watcher = pytest.mark.parametrize("name", ["consumer", "xds"])
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[Target]:
-    with cluster(tmp_path) as found:
-        yield found
+@pytest.fixture(params=[STREAMS, PAGES])
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """An API server whose watches can begin with a list, and one before 1.32."""
+    faults = Faults()
+    server = ApiServer(Store(), host="127.0.0.1", port=0, tokens=["letmein"], faults=faults)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server):
+        if request.param == PAGES:
+            portal.call(faults.no_streamed_lists)
+        configuration = Configuration(host=server.url)
+        configuration.api_key = {"authorization": "Bearer letmein"}
+        with ApiClient(configuration) as client:
+            found = Target("", "discovery-demo", client, lambda: None)
+            found.core.create_namespace({"metadata": {"name": found.namespace}})
+            yield found
+
+
+def lacking(verb: str) -> str:
+    return f"cannot {verb} endpointslices.* 403 .*needs a Role with list and watch on endpointslices in .*discovery"
 
 
 def resolver(target: Target, name: str, verbs: list[str]) -> KubernetesResolver:
@@ -35,13 +57,8 @@ def resolver(target: Target, name: str, verbs: list[str]) -> KubernetesResolver:
     (subject,) = binding["subjects"]
     (rule,) = role["rules"]
     access = target.account(subject["name"])
-    target.rbac.create_namespaced_role(
-        target.namespace, {**role, "metadata": {"name": name}, "rules": [{**rule, "verbs": verbs}]}
-    )
-    target.rbac.create_namespaced_role_binding(
-        target.namespace,
-        {**binding, "metadata": {"name": name}, "subjects": [{**subject, "namespace": target.namespace}]},
-    )
+    target.rbac.create_namespaced_role(target.namespace, {**role, "rules": [{**rule, "verbs": verbs}]})
+    target.rbac.create_namespaced_role_binding(target.namespace, binding)
     return KubernetesResolver("echo", "http", config=access, namespace=target.namespace)
 
 
@@ -69,13 +86,24 @@ def test_with_it_the_resolver_works(target: Target, name: str, caplog: pytest.Lo
 
 
 @each_watcher
-@pytest.mark.parametrize(("verbs", "missing"), [(["watch"], "list"), (["list"], "watch")])
-def test_with_either_verb_missing_the_error_names_it(
-    target: Target, name: str, verbs: list[str], missing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@without_streams
+def test_without_list_the_error_names_it(target: Target, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "FIRST_S", 0.02)
     ByHand(target, "echo").write({ONE: READY})
-    why = f"cannot {missing} endpointslices.*403 .*needs a Role with list and watch .*'{target.namespace}'"
-    with following(Balancer(resolver=resolver(target, name, verbs))) as followed:
-        # Who cannot list never has a set, and each pick says why; who cannot watch is served what was listed.
-        (followed.until_refused if missing == "list" else followed.until_failing)(why)
+    with following(Balancer(resolver=resolver(target, name, ["watch"]))) as followed:
+        followed.until_refused(lacking("list"))
+
+
+@each_watcher
+def test_without_watch_the_error_names_it(target: Target, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "FIRST_S", 0.02)
+    ByHand(target, "echo").write({ONE: READY})
+    with following(Balancer(resolver=resolver(target, name, ["list"]))) as followed:
+        followed.until_failing(lacking("watch"))
+
+
+@with_streams
+def test_a_watch_that_begins_with_a_list_needs_no_right_to_list(target: Target) -> None:
+    ByHand(target, "echo").write({ONE: READY})
+    with following(Balancer(resolver=resolver(target, "consumer", ["watch"]))) as followed:
+        followed.until([ONE])
