@@ -18,7 +18,7 @@ from tests.conftest import Lab
 ROOT = Path(__file__).parents[1]
 ETCD = "etcd.infra:2379"
 """In whose place there is another one."""
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "tasks").glob("*.md"))]
 
 
 def examples() -> list[object]:
@@ -53,6 +53,30 @@ def test_examples_run(
 
 def test_the_readme_has_an_example() -> None:
     assert any("README" in str(example) for example in examples())
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "k8s" / "README.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text())
+    pieces = [link.partition("#") for link in links]
+    targets = [((page.parent / path).resolve() if path else page, anchor) for path, _, anchor in pieces]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [(str(target), anchor) for target, anchor in targets if anchor and anchor not in headings(target)] == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_task_has_an_example_and_a_link_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    tasks = sorted((ROOT / "docs" / "tasks").glob("*.md"))
+    assert tasks
+    for page in tasks:
+        assert "```python\n" in page.read_text()
+        assert f"(docs/tasks/{page.name})" in readme
 
 
 def test_every_public_name_is_documented() -> None:

@@ -27,7 +27,6 @@ STREAMS, PAGES = "streams lists", "lists by pages"
 
 with_streams = pytest.mark.parametrize("target", [STREAMS], indirect=True)
 without_streams = pytest.mark.parametrize("target", [PAGES], indirect=True)
-each_watcher = pytest.mark.parametrize("name", ["consumer", "xds"])
 
 
 @pytest.fixture(params=[STREAMS, PAGES])
@@ -74,7 +73,7 @@ def test_they_are_list_and_watch_on_endpointslices_in_the_namespace_and_nothing_
     assert bound == {("Role", name, "ServiceAccount", name) for name in ("consumer", "xds")}
 
 
-@each_watcher
+@pytest.mark.parametrize("name", ["consumer", "xds"])
 def test_with_it_the_resolver_works(target: Target, name: str, caplog: pytest.LogCaptureFixture) -> None:
     echo = ByHand(target, "echo")
     echo.write({ONE: READY})
@@ -85,20 +84,18 @@ def test_with_it_the_resolver_works(target: Target, name: str, caplog: pytest.Lo
     assert [record.getMessage() for record in caplog.records if record.name == "discovery"] == []
 
 
-@each_watcher
 @without_streams
-def test_without_list_the_error_names_it(target: Target, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_list_the_error_names_it(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "FIRST_S", 0.02)
     ByHand(target, "echo").write({ONE: READY})
-    with following(Balancer(resolver=resolver(target, name, ["watch"]))) as followed:
+    with following(Balancer(resolver=resolver(target, "consumer", ["watch"]))) as followed:
         followed.until_refused(lacking("list"))
 
 
-@each_watcher
-def test_without_watch_the_error_names_it(target: Target, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_watch_the_error_names_it(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "FIRST_S", 0.02)
     ByHand(target, "echo").write({ONE: READY})
-    with following(Balancer(resolver=resolver(target, name, ["list"]))) as followed:
+    with following(Balancer(resolver=resolver(target, "consumer", ["list"]))) as followed:
         followed.until_failing(lacking("watch"))
 
 
