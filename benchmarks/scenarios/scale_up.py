@@ -26,8 +26,9 @@ class ScaleUp(Scenario):
         first = run.reaction.first_request_ms if run.reaction else None
         way = strategy(run)
         if way.follows_s is not None:
-            until = way.follows_s * 1000
-            yield at_most("ms until a new pod has its first request", float("inf") if first is None else first, until)
+            if run.events[0].at_s + way.follows_s < run.duration_s:  # else it was over before it had to happen
+                taken = float("inf") if first is None else first
+                yield at_most("ms until a new pod has its first request", taken, way.follows_s * 1000)
         elif run.variant is None and (not way.l4 or run.protocol == "grpc"):
             yield Expectation("the new pods get nothing", first is None)
 

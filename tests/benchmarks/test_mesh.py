@@ -85,7 +85,7 @@ def test_a_protocol_that_is_not_served_is_one_line_and_status_2(folder: Path) ->
 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "grpc-xds over http" in line
+    assert line == "benchmarks.compare: grpc-xds: none of them serves http"
 
 
 def test_the_proxy_alone_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:

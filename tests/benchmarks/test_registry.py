@@ -10,6 +10,7 @@ import pytest
 from benchmarks import strategies
 from benchmarks.lab import etcd
 from benchmarks.lab.cluster import Pod
+from benchmarks.lab.pod_settings import PodSettings
 from benchmarks.strategies import Beside
 from discovery import registry
 from discovery.testing._resolver_contract import PATIENCE_S, addresses_of, following
@@ -28,10 +29,10 @@ def test_its_registry_has_the_pods_that_the_service_has(lab: Lab) -> None:
 
 async def _course(lab: Lab) -> None:
     cluster = lab.cluster
-    pods = await cluster.start_pods("echo", 3, join=False)
+    strategy = strategies.find("registry")
+    pods = await cluster.start_pods("echo", 3, PodSettings(arguments=strategy.pod_arguments), join=False)
     try:
         await cluster.join(pods[:2])
-        strategy = strategies.find("registry")
         stage = Beside(cluster, pods[:2], "grpc", strategy.address("grpc", pods[:2], None))
         async with strategy.beside(stage) as target, following(registry.resolver(target)) as sets:
             first = await sets.next()

@@ -87,10 +87,15 @@ def test_errors_are_in_the_timeline_and_pods_that_follow_each_other_are_counted(
     assert run.same_pod_again == pytest.approx(10 / 19)
 
 
-@pytest.mark.parametrize(
-    ("scenario", "wire"),
-    [("rolling-restart", "grpc"), ("pod-kill", "http"), ("failing-pod", "grpc"), ("slow-pod", "grpc")],
-)
+LONG = [
+    pytest.param(name, wire, marks=pytest.mark.soak)
+    for name in scenarios.names()
+    for wire in ("http", "grpc")
+    if (name, wire) != ("pod-kill", "http")
+]
+
+
+@pytest.mark.parametrize(("scenario", "wire"), [("pod-kill", "http"), *LONG])
 def test_who_watches_bears_it(scenario: str, wire: str, folder: Path) -> None:
     done = compare(
         *["--strategies", "kubernetes", "--protocols", wire, "--clients", "asyncio", "--scenarios", scenario],
@@ -100,6 +105,6 @@ def test_who_watches_bears_it(scenario: str, wire: str, folder: Path) -> None:
     (run,) = result.runs
     assert [promise.text for promise in run.expectations if not promise.held] == [], done.stdout + done.stderr
     assert run.expectations
-    assert run.events
+    assert run.events or scenario in {"steady", "mixed-cost"}
     assert done.returncode == 0
     assert json.loads((folder / "result.json").read_text())["runs"][0]["scenario"] == scenario

@@ -50,6 +50,7 @@ def test_help_shows_examples() -> None:
     assert "python -m benchmarks.simulate --quick" in done.stdout
 
 
+@pytest.mark.soak
 def test_a_quick_run_of_all_scenarios_holds(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     done = subprocess.run(

@@ -67,6 +67,7 @@ def first_request(run: dict[str, object]) -> object:
 
 
 @needs_kernel
+@pytest.mark.soak
 def test_grpc_asks_dns_once_and_discovery_by_the_ttl(folder: Path) -> None:
     following, blind = measured(
         folder,

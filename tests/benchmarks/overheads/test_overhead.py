@@ -46,7 +46,7 @@ def test_both_protocols_are_the_default_and_each_is_measured_once() -> None:
     assert options(["http", "http"]).protocols == ("http",)
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http"])
+@pytest.mark.parametrize("protocol", ["grpc", pytest.param("http", marks=pytest.mark.soak)])
 def test_a_quick_run_has_all_numbers(protocol: str, tmp_path: Path) -> None:
     file = tmp_path / "result.json"
 
