@@ -17,7 +17,8 @@ def chapter(name: str, ident: str, given: Sequence[Arm]) -> Markup:
     """A section of the page, whose ids begin with `ident`."""
     first = given[0].runs[0]
     load = f"{first.replicas} pods, {first.offered_rps:g} requests/s offered for {first.duration_s:g} s"
-    teaches = getattr(known(name), "teaches", "")
+    scenario = known(name)
+    teaches = scenario.teaches if scenario else ""
     return tag(
         "section",
         tag("h2", title(name), id=ident),

@@ -20,6 +20,7 @@ import httpx
 
 from discovery.model import Target, split_address
 from discovery.resolvers import ResolverError
+from discovery.resolvers._bodies import lines, read
 from discovery.resolvers._registrations import (
     Registrations,
     Told,
@@ -161,7 +162,7 @@ class Etcd:
     async def call_here(self, path: str, body: Mapping[str, Any]) -> bytes:
         """Ask the server that answered last; raises httpx's errors and TimeoutError too."""
         async with asyncio.timeout(self._timeout_s), self._response(path, body) as response:
-            return await _read(response)
+            return await read(response, LARGEST_ANSWER, EtcdError)
 
     async def list(self, prefix: bytes) -> Registrations:
         """All keys at the newest revision, page by page. Raises `EtcdError`, `Compacted`."""
@@ -190,7 +191,7 @@ class Etcd:
         """
         request = {"create_request": {**_range(prefix, prefix), "start_revision": str(revision)}}
         async with self._response("/v3/watch", request, endless=True) as response:
-            async for line in _lines(response):
+            async for line in lines(response, LARGEST_ANSWER, EtcdError):
                 told = _checked(read_told, line)
                 if told.compacted:
                     raise Compacted
@@ -249,7 +250,7 @@ class Etcd:
         try:
             if response.status_code != 200:
                 raise await _error(response)
-            self._token = _checked(_token, await _read(response))
+            self._token = _checked(_token, await read(response, LARGEST_ANSWER, EtcdError))
         finally:
             await response.aclose()
 
@@ -284,7 +285,7 @@ def _token(body: bytes) -> str:
 
 
 async def _error(response: httpx.Response) -> Exception:
-    body = await _read(response)
+    body = await read(response, LARGEST_ANSWER, EtcdError)
     try:
         message = str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
@@ -301,25 +302,3 @@ def _advice(message: str) -> str:
     if "permission denied" in message:
         return " (the user's role needs to read the prefix, and to write it where a provider registers)"
     return ""
-
-
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise EtcdError(f"the server answered with more than {LARGEST_ANSWER} bytes")
-    return bytes(body)
-
-
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
-    rest = bytearray()
-    async for chunk in response.aiter_bytes():
-        rest += chunk
-        *lines, tail = rest.split(b"\n") if b"\n" in chunk else (rest,)
-        for line in lines:
-            if line.strip():
-                yield bytes(line)
-        rest = tail
-        if len(rest) > LARGEST_ANSWER:
-            raise EtcdError(f"the server sent a line of over {LARGEST_ANSWER} bytes")

@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from discovery.resolvers import ResolverError, _wire
+from discovery.resolvers._bodies import lines, read
 from discovery.resolvers._credentials import Access, headers_of
 from discovery.resolvers._slices import Slices
 
@@ -140,7 +141,7 @@ class _Api:
 
     async def _page(self, query: Mapping[str, str]) -> _wire.EndpointSliceList:
         async with self._response("list", query) as response:
-            return _wire.read_list(await _read(response))
+            return _wire.read_list(await read(response, LARGEST_PAGE, ApiError))
 
     async def watch(
         self,
@@ -164,7 +165,7 @@ class _Api:
         }
         began, events = clock(), 0
         async with self._response("watch", query) as response:
-            async for line in _lines(response):
+            async for line in lines(response, LONGEST_LINE, ApiError):
                 event = _wire.read_event(line)
                 if isinstance(event, _wire.Failed):
                     raise self._error("watch", event.object.code or 500, event.object.message or "")
@@ -178,7 +179,7 @@ class _Api:
         response = await self._client.send(await self._request(query), stream=True)
         try:
             if response.status_code != 200:
-                message = _message(await _read(response))
+                message = _message(await read(response, LARGEST_PAGE, ApiError))
                 raise self._error(verb, response.status_code, message, response.headers)
             yield response
         except msgspec.DecodeError as error:
@@ -226,29 +227,6 @@ async def _streamed(events: AsyncGenerator[_wire.Event, None]) -> Slices:
         await events.aclose()
         raise _NotStreamed(f"{type(error).__name__} {error}".strip()) from None
     return slices
-
-
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > LARGEST_PAGE:
-            raise ApiError(f"the server answered with more than {LARGEST_PAGE} bytes")
-    return bytes(body)
-
-
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
-    # Not aiter_lines: it splits at U+0085 and other separators that JSON strings may hold.
-    rest = bytearray()
-    async for chunk in response.aiter_bytes():
-        rest += chunk
-        *lines, tail = rest.split(b"\n") if b"\n" in chunk else (rest,)
-        for line in lines:
-            if line.strip():
-                yield bytes(line)
-        rest = tail
-        if len(rest) > LONGEST_LINE:
-            raise ApiError(f"the server sent a line of over {LONGEST_LINE} bytes")
 
 
 def _message(body: bytes) -> str:
