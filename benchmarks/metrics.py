@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
+
+from hdrh.histogram import HdrHistogram
 
 from benchmarks.result import Reaction, Run
 
@@ -20,7 +23,21 @@ class Metric(NamedTuple):
     offset: float = 0.0
 
 
+def _fastest_tenth_ms(run: Run) -> float | None:
+    """The latency that a tenth had at most: what a call takes when it waits for no other, whatever chance does.
+
+    Repeats differ by 1 to 3 % in it where they differ by 10 to 50 % in their medians.
+    """
+    return _p10_ms(run.latency_histogram) if run.latency_histogram else None
+
+
+@lru_cache(1024)
+def _p10_ms(histogram: str) -> float:
+    return float(HdrHistogram.decode(histogram).get_value_at_percentile(10)) / 1000
+
+
 METRICS = (
+    Metric("p10", "ms", _fastest_tenth_ms),
     Metric("p50", "ms", lambda run: run.latency_ms.p50 if run.latency_ms else None),
     Metric("p99", "ms", lambda run: run.latency_ms.p99 if run.latency_ms else None),
     Metric("answers", "/ s", lambda run: run.achieved_rps, 1.0),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from benchmarks.changes import Comparison, compare
 from benchmarks.result import Environment, Event, Latency, Reaction, Result, Run
@@ -117,6 +118,28 @@ def test_five_milliseconds_more_in_one_arm_are_found_however_the_minutes_differ(
     seen = [{(change.arm and change.arm.strategy, change.metric.name) for change in each.news} for each in found]
     assert sum(("way-0", "p50") in each for each in seen) >= 0.9 * PAIRS
     assert sum(any(arm != "way-0" for arm, _ in each) for each in seen) <= 0.05 * PAIRS
+
+
+def test_five_milliseconds_more_are_found_in_the_fastest_tenth_where_queues_hide_them_in_the_median() -> None:
+    def queued(run: Run, random: Random, extra_ms: float) -> Run:
+        histogram = HdrHistogram(1, 60_000_000, 3)
+        queue_ms = math.exp(random.gauss(2.0, 1.0))  # another one in each repeat
+        for request in range(200):
+            waiting_ms = queue_ms * max(0, request - 40) / 160
+            histogram.record_value(round((6.0 + extra_ms + 0.1 * random.random() + waiting_ms) * 1000))
+        p50_ms = histogram.get_value_at_percentile(50) / 1000
+        latency = Latency(p50_ms, 0.0, 3 * p50_ms, 0.0, 0.0)
+        return replace(run, latency_ms=latency, latency_histogram=histogram.encode().decode())
+
+    def measured(seed: str, extra_ms: float) -> Result:
+        random = Random(seed)
+        return results(
+            random, 3, gaussian, changed=lambda run: queued(run, random, extra_ms if run.strategy == "way-0" else 0.0)
+        )
+
+    assert compare(measured("a", 0.0), measured("b", 0.0)).news == ()
+    news = compare(measured("a", 0.0), measured("b", 5.0)).news
+    assert [(change.arm and change.arm.strategy, change.metric.name) for change in news] == [("way-0", "p10")]
 
 
 def half_as_slow_again(run: Run) -> Run:
