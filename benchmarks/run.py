@@ -26,7 +26,7 @@ from benchmarks.record import Record
 from benchmarks.report import broken, report
 from benchmarks.result import Run, environment
 from benchmarks.scenarios import Scenario
-from benchmarks.strategies import Beside, Way
+from benchmarks.strategies import Beside, Place, Way
 from benchmarks.summary import Measured, not_run, summarize
 
 SERVICE = "echo"
@@ -184,8 +184,9 @@ async def _run_arm(
         return not_run(arm, options, reason, applicable=False)
     if forwarder and scenarios.find(arm.scenario).needs_network:
         return not_run(arm, options, "it needs pods with addresses of their own: namespaces", applicable=False)
-    address = strategy.address(arm.wire, crew.pods, forwarder)
-    async with strategy.beside(Beside(cluster, crew.pods, arm.wire, address)) as address:
+    place = Place(crew.pods, cluster.namespace, forwarder)
+    beside = Beside(cluster, crew.pods, place, arm.wire, strategy.address(arm.wire, place))
+    async with strategy.beside(beside) as address:
         return await _run_client(arm, options, cluster, crew, new, processes, progress, address)
 
 
@@ -206,7 +207,7 @@ async def _run_client(
         strategy=arm.strategy,
         wire=arm.wire,
         client=arm.client,
-        way=Way(address, arm.mode, options.policy),
+        way=Way(address, arm.mode, options.policy, cluster.namespace),
         kubeconfig=str(cluster.kubeconfig),
         rate_rps=options.rate_rps,
         warmup_s=options.warmup_s,

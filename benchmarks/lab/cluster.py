@@ -59,12 +59,13 @@ class Cluster:
     Every method raises LabError if what it waits for does not come about. A part of the cluster that fails, a pod
     that ends by itself say, cancels the block, which then raises the failure.
 
-    kubeconfig: a file for clients; its context's namespace is `default`.
+    kubeconfig: a file for clients; its context's namespace is `namespace`.
     api: a client of the API server, which no fault meets.
     faults: what the API server that the kubeconfig names does wrong; the cluster itself goes on all the while.
     dns_ttl_s: of what its DNS answers.
     """
 
+    namespace = NAMESPACE
     kubeconfig: Path
     api: ApiClient
     faults: Faults

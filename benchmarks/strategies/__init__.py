@@ -25,13 +25,43 @@ if TYPE_CHECKING:
 class Way:
     """What a client process is told: where to call, and how.
 
-    address  as `Strategy.address` gave it
-    policy   for clients that pick
+    address    as `Strategy.address` gave it
+    policy     for clients that pick
+    namespace  that of the Service
     """
 
     address: str
     mode: Mode
     policy: str
+    namespace: str = "default"
+
+
+class Server(Protocol):
+    """A pod, and where it serves."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def http_port(self) -> int: ...
+    @property
+    def grpc_port(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the Service `echo` is, for who is to call it.
+
+    pods       those that it has at the start
+    forwarder  HOST:PORT of what stands in for the Service where its name and its address do not work, else None
+    """
+
+    pods: Sequence[Server]
+    namespace: str = "default"
+    forwarder: str | None = None
+
+    def dns_name(self, service: str) -> str:
+        """What DNS calls a Service there."""
+        return f"{service}.{self.namespace}.svc.cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +70,7 @@ class Beside:
 
     cluster: Cluster
     pods: Sequence[Pod]
+    place: Place
     wire: Wire
     address: str
 
@@ -79,12 +110,12 @@ class Strategy(Protocol):
         """Run what the client needs beside it, for as long as it runs; gives the address that the client is told."""
         return nullcontext(stage.address)
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:
-        """Where to call, as text for another process.
+    def address(self, wire: Wire, place: Place) -> str:
+        """Where to call, as text for another process."""
 
-        pods       those that the Service has at the start
-        forwarder  HOST:PORT of what stands in for the Service where its name and its address do not work, else None
-        """
+    def address_in_cluster(self, wire: Wire, place: Place) -> str | None:
+        """The same for a pod of a real cluster that has `k8s/base`; None where more is needed than that has."""
+        return self.address(wire, place)
 
     def client(self, way: Way) -> httpx.Client: ...
 

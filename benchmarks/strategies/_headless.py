@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from benchmarks.strategies import Beside
 
-NAME = "echo-headless.default.svc.cluster.local"
+NAME = "echo-headless"
 
 
 @asynccontextmanager
 async def headless(stage: Beside) -> AsyncIterator[None]:
     """It is there for as long as the block lasts."""
-    async with stage.cluster.further_service("echo-headless", "echo", clusterIP="None"):
+    async with stage.cluster.further_service(NAME, "echo", clusterIP="None"):
         yield

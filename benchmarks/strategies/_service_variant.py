@@ -1,8 +1,8 @@
 """What the variants of `service-dns` have in common: another Service of the same pods, or another way to it."""
 
 from benchmarks.arm import Wire
-from benchmarks.lab.cluster import SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from benchmarks.lab.surroundings import USERSPACE, here
+from benchmarks.strategies import Place
 from benchmarks.strategies.service_dns import ServiceDns
 
 
@@ -14,14 +14,5 @@ class ServiceVariant(ServiceDns):
             "it needs the kernel's rules and DNS, which there are only in namespaces" if here() is USERSPACE else None
         )
 
-
-def at(wire: Wire, address: str) -> str:
-    """HOST:PORT as the clients want it."""
-    return f"http://{address}" if wire == "http" else address
-
-
-def named(wire: Wire, service: str) -> str:
-    """Where a Service is by its name, as the clients want it."""
-    return at(
-        wire, f"{service}.default.svc.cluster.local.:{SERVICE_HTTP_PORT if wire == 'http' else SERVICE_GRPC_PORT}"
-    )
+    def address_in_cluster(self, wire: Wire, place: Place) -> None:
+        """There is no such Service."""

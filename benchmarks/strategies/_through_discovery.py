@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 
 import grpc
 import grpc.aio
@@ -12,8 +11,7 @@ import httpx
 import discovery.grpc
 import discovery.grpc.aio
 from benchmarks.arm import Mode, Wire
-from benchmarks.lab.cluster import Pod
-from benchmarks.strategies import Strategy, Way
+from benchmarks.strategies import Place, Strategy, Way
 from discovery.http import AsyncTransport, Transport
 from discovery.model import Target
 
@@ -24,20 +22,23 @@ class ThroughDiscovery(Strategy):
     l4 = False
     needs_dns = False
     is_ours = True
-    base_url = "http://echo.default"
 
     def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - picks do not depend on connections
         return ("kept",)
 
     @abstractmethod
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:
+    def address(self, wire: Wire, place: Place) -> str:
         """The target."""
 
+    def base_url(self, way: Way) -> str:
+        """By a name of the Service, which is the one host that a transport serves."""
+        return f"http://echo.{way.namespace}"
+
     def client(self, way: Way) -> httpx.Client:
-        return httpx.Client(transport=Transport(way.address, policy=way.policy), base_url=self.base_url)
+        return httpx.Client(transport=Transport(way.address, policy=way.policy), base_url=self.base_url(way))
 
     def asyncio_client(self, way: Way) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=AsyncTransport(way.address, policy=way.policy), base_url=self.base_url)
+        return httpx.AsyncClient(transport=AsyncTransport(way.address, policy=way.policy), base_url=self.base_url(way))
 
     def channel(self, way: Way) -> grpc.Channel:
         return discovery.grpc.insecure_channel(way.address, policy=way.policy)
@@ -57,5 +58,5 @@ class Verbatim(ThroughDiscovery):
         self.is_ours = not self.l4
         self.watches_api = scheme == "kubernetes"
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the target says it all
+    def address(self, wire: Wire, place: Place) -> str:  # noqa: ARG002 - the target says it all
         return self._target

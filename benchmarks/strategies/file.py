@@ -3,24 +3,27 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.arm import Wire
-from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.lab.cluster import Cluster
 from benchmarks.lab.kinds import ENDPOINT_SLICE, labels_of
 from benchmarks.lab.mirror import Mirror
 from benchmarks.lab.slices import SERVICE_NAME_LABEL
-from benchmarks.strategies import Beside
+from benchmarks.strategies import Beside, Place
 from benchmarks.strategies._through_discovery import ThroughDiscovery
 
 
 class File(ThroughDiscovery):
     follows_s = 2.0
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002
+    def address(self, wire: Wire, place: Place) -> str:  # noqa: ARG002
         return ""  # that of a file which is not there yet
+
+    def address_in_cluster(self, wire: Wire, place: Place) -> None:
+        """Nobody keeps such a file there."""
 
     @asynccontextmanager
     async def beside(self, stage: Beside) -> AsyncIterator[str]:

@@ -4,7 +4,7 @@ gRPC alone: nothing of the kind is made for HTTP.
 """
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -13,10 +13,7 @@ import grpc.aio
 
 from benchmarks import mesh
 from benchmarks.arm import Mode, Wire
-from benchmarks.lab.cluster import Pod
-from benchmarks.strategies import Beside, Strategy, Way
-
-_TARGET = "xds:///echo.default:grpc"
+from benchmarks.strategies import Beside, Place, Strategy, Way
 
 
 class GrpcXds(Strategy):
@@ -28,8 +25,11 @@ class GrpcXds(Strategy):
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         return ("kept",) if wire == "grpc" else ()
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002
+    def address(self, wire: Wire, place: Place) -> str:  # noqa: ARG002
         return ""  # that of the control plane, which is not there yet
+
+    def address_in_cluster(self, wire: Wire, place: Place) -> str:  # noqa: ARG002 - gRPC alone
+        return f"xds.{place.namespace}:18000"
 
     def missing(self) -> str | None:
         return mesh.missing(proxy=False)
@@ -48,11 +48,15 @@ class GrpcXds(Strategy):
 
     def channel(self, way: Way) -> grpc.Channel:
         _introduce(way.address)
-        return grpc.insecure_channel(_TARGET)
+        return grpc.insecure_channel(_target(way))
 
     def asyncio_channel(self, way: Way) -> grpc.aio.Channel:
         _introduce(way.address)
-        return grpc.aio.insecure_channel(_TARGET)
+        return grpc.aio.insecure_channel(_target(way))
+
+
+def _target(way: Way) -> str:
+    return f"xds:///echo.{way.namespace}:grpc"
 
 
 def _introduce(address: str) -> None:

@@ -1,9 +1,7 @@
 """`kubernetes`: client-side, the Service's EndpointSlices watched."""
 
-from collections.abc import Sequence
-
 from benchmarks.arm import Wire
-from benchmarks.lab.cluster import Pod
+from benchmarks.strategies import Place
 from benchmarks.strategies._through_discovery import ThroughDiscovery
 
 
@@ -11,8 +9,8 @@ class Kubernetes(ThroughDiscovery):
     follows_s = 0.25
     watches_api = True
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the API server knows them
-        return f"kubernetes:///echo.default:{wire}"
+    def address(self, wire: Wire, place: Place) -> str:
+        return f"kubernetes:///echo.{place.namespace}:{wire}"
 
 
 STRATEGY = Kubernetes()

@@ -3,7 +3,7 @@
 As in a service mesh it is told of the pods by a control plane. What Envoy takes of the CPU is not in the client's.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
@@ -12,11 +12,9 @@ import httpx
 
 from benchmarks import mesh
 from benchmarks.arm import Mode, Wire
-from benchmarks.lab.cluster import Pod
-from benchmarks.strategies import Beside, Strategy, Way
+from benchmarks.strategies import Beside, Place, Strategy, Way
 
 CONNECTIONS = 1_000
-_SERVICES = {"http": "echo.default:http", "grpc": "echo.default:grpc"}
 
 
 class L7Proxy(Strategy):
@@ -28,19 +26,23 @@ class L7Proxy(Strategy):
     def modes(self, wire: Wire) -> tuple[Mode, ...]:  # noqa: ARG002 - Envoy keeps connections of its own
         return ("kept",)
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002
+    def address(self, wire: Wire, place: Place) -> str:  # noqa: ARG002
         return ""  # that of the sidecar, which is not there yet
+
+    def address_in_cluster(self, wire: Wire, place: Place) -> None:
+        """There is no sidecar."""
 
     def missing(self) -> str | None:
         return mesh.missing(proxy=True)
 
     @asynccontextmanager
     async def beside(self, stage: Beside) -> AsyncIterator[str]:
+        services = {wire: f"echo.{stage.place.namespace}:{wire}" for wire in ("http", "grpc")}
         async with (
             mesh.control_plane(stage.cluster.kubeconfig) as xds,
-            mesh.envoy(xds, list(_SERVICES.values())) as listening,
+            mesh.envoy(xds, list(services.values())) as listening,
         ):
-            yield listening[_SERVICES[stage.wire]]
+            yield listening[services[stage.wire]]
 
     def client(self, way: Way) -> httpx.Client:
         return httpx.Client(base_url=f"http://{way.address}", limits=_LIMITS)

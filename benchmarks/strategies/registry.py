@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -19,10 +19,10 @@ import httpx
 from benchmarks.arm import Wire
 from benchmarks.lab import etcd
 from benchmarks.lab.background import Background
-from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.lab.cluster import Cluster
 from benchmarks.lab.kinds import POD, Object
 from benchmarks.lab.mirror import Mirror
-from benchmarks.strategies import Beside
+from benchmarks.strategies import Beside, Place
 from benchmarks.strategies._through_discovery import ThroughDiscovery
 
 MEMBERS = "echo"
@@ -37,8 +37,11 @@ class Registry(ThroughDiscovery):
     def missing(self) -> str | None:
         return etcd.missing()
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - the registry knows them
+    def address(self, wire: Wire, place: Place) -> str:  # noqa: ARG002 - the registry knows
         return f"/{MEMBERS}/{wire}"
+
+    def address_in_cluster(self, wire: Wire, place: Place) -> None:
+        """There is no etcd."""
 
     @asynccontextmanager
     async def beside(self, stage: Beside) -> AsyncIterator[str]:

@@ -3,18 +3,14 @@
 Where there is neither, on the literal address of the forwarder that stands in for the kernel.
 """
 
-from collections.abc import Sequence
-
 import grpc
 import grpc.aio
 import httpx
 
 from benchmarks.arm import Mode, Wire
-from benchmarks.lab.cluster import SERVICE_GRPC_PORT, SERVICE_HTTP_PORT, Pod
-from benchmarks.strategies import Strategy, Way
+from benchmarks.lab.cluster import SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
+from benchmarks.strategies import Place, Strategy, Way
 
-# Absolute, as the search list of a pod's resolv.conf would cost further queries for each connection.
-NAME = "echo.default.svc.cluster.local."
 CONNECTIONS = 1_000
 
 
@@ -25,10 +21,8 @@ class ServiceDns(Strategy):
     def modes(self, wire: Wire) -> tuple[Mode, ...]:
         return ("kept", "per-request") if wire == "http" else ("kept",)
 
-    def address(self, wire: Wire, pods: Sequence[Pod], forwarder: str | None) -> str:  # noqa: ARG002 - others know them
-        if wire == "http":
-            return f"http://{forwarder or f'{NAME}:{SERVICE_HTTP_PORT}'}"
-        return forwarder or f"{NAME}:{SERVICE_GRPC_PORT}"
+    def address(self, wire: Wire, place: Place) -> str:
+        return at(wire, place.forwarder or named(wire, place, "echo"))
 
     def client(self, way: Way) -> httpx.Client:
         return httpx.Client(base_url=way.address, limits=_limits(way.mode))
@@ -41,6 +35,17 @@ class ServiceDns(Strategy):
 
     def asyncio_channel(self, way: Way) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(way.address)
+
+
+def at(wire: Wire, address: str) -> str:
+    """HOST:PORT as the clients want it."""
+    return f"http://{address}" if wire == "http" else address
+
+
+def named(wire: Wire, place: Place, service: str) -> str:
+    """HOST:PORT of a Service by its name."""
+    # Absolute, as the search list of a pod's resolv.conf would cost further queries for each connection.
+    return f"{place.dns_name(service)}.:{SERVICE_HTTP_PORT if wire == 'http' else SERVICE_GRPC_PORT}"
 
 
 def _limits(mode: Mode) -> httpx.Limits:

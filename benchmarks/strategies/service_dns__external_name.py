@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from benchmarks.strategies import Beside
-from benchmarks.strategies._service_variant import ServiceVariant, named
-
-_ALIASED = "echo.default.svc.cluster.local"
+from benchmarks.strategies._service_variant import ServiceVariant
+from benchmarks.strategies.service_dns import at, named
 
 
 class ExternalName(ServiceVariant):
     @asynccontextmanager
     async def beside(self, stage: Beside) -> AsyncIterator[str]:
-        async with stage.cluster.further_service("echo-alias", "echo", type="ExternalName", externalName=_ALIASED):
-            yield named(stage.wire, "echo-alias")
+        spec = {"type": "ExternalName", "externalName": stage.place.dns_name("echo")}
+        async with stage.cluster.further_service("echo-alias", "echo", **spec):
+            yield at(stage.wire, named(stage.wire, stage.place, "echo-alias"))
 
 
 STRATEGY = ExternalName()

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from benchmarks.lab.network import NODE
 from benchmarks.strategies import Beside
-from benchmarks.strategies._service_variant import ServiceVariant, at
+from benchmarks.strategies._service_variant import ServiceVariant
+from benchmarks.strategies.service_dns import at
 
 
 class NodePort(ServiceVariant):

@@ -11,7 +11,7 @@ from benchmarks import strategies
 from benchmarks.lab import etcd
 from benchmarks.lab.cluster import Pod
 from benchmarks.lab.pod_settings import PodSettings
-from benchmarks.strategies import Beside
+from benchmarks.strategies import Beside, Place
 from discovery import registry
 from discovery.testing._resolver_contract import PATIENCE_S, addresses_of, following
 from tests.conftest import Lab
@@ -33,7 +33,8 @@ async def _course(lab: Lab) -> None:
     pods = await cluster.start_pods("echo", 3, PodSettings(arguments=strategy.pod_arguments), join=False)
     try:
         await cluster.join(pods[:2])
-        stage = Beside(cluster, pods[:2], "grpc", strategy.address("grpc", pods[:2], None))
+        place = Place(pods[:2])
+        stage = Beside(cluster, pods[:2], place, "grpc", strategy.address("grpc", place))
         async with strategy.beside(stage) as target, following(registry.resolver(target)) as sets:
             first = await sets.next()
             assert _of(pods[:2]) <= set(addresses_of(first))
