@@ -60,6 +60,13 @@ class ApiClient:
             trust_env=False,
         )
 
+    @classmethod
+    def over(cls, http: httpx.AsyncClient) -> Self:
+        """One that asks through a client that knows where the server is, and who we are."""
+        made = cls.__new__(cls)
+        made._http = http
+        return made
+
     async def __aenter__(self) -> Self:
         return self
 
