@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from benchmarks import cpu, plan, process, scenarios, strategies
 from benchmarks.arm import Arm
 from benchmarks.client import Job
+from benchmarks.frame import carry_out
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
 from benchmarks.lab.errors import LabError
@@ -23,9 +23,9 @@ from benchmarks.plan import Options
 from benchmarks.process import ClientError, Clients
 from benchmarks.progress import Progress
 from benchmarks.record import Record
-from benchmarks.report import broken, report
 from benchmarks.result import Run, environment
 from benchmarks.scenarios import Scenario
+from benchmarks.stage import LabStage
 from benchmarks.strategies import Beside, Place, Way
 from benchmarks.summary import Measured, not_run, summarize
 
@@ -52,65 +52,18 @@ def run(options: Options, command: str) -> int:
     2  the lab could not do its part: said in one line
     128 + n  signal n ended it
     """
-    return asyncio.run(_run(options, command))
+    return asyncio.run(_measured(options, command))
 
 
-async def _run(options: Options, command: str) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 150, stderr=options.json_lines)
-    here_and_now = environment(here().dataplane)
-    try:
-        resumed = Record.resumed(options.output, here_and_now) if options.resume else None
-    except (OSError, ValueError) as error:
-        print(f"benchmarks.compare: {error}", file=sys.stderr)
-        return 2
-    record = resumed or Record.new(options.output, command, here_and_now)
-    status = 0
-    ended_by = _cancel_on_signal()
-    try:
-        if here() is USERSPACE:
+async def _measured(options: Options, command: str) -> int:
+    place = here()
+
+    async def measure(console: Console, record: Record) -> None:
+        if place is USERSPACE:
             console.print(f"{USERSPACE_NOTE} ({launcher.available() or f'{WANTED}=userspace'})", soft_wrap=True)
         await _measure(options, console, record)
-    except asyncio.CancelledError:
-        if not ended_by:
-            raise
-        status = 128 + ended_by[0]
-        again = f" Go on with: {record.go_on}" if record.runs else ""
-        console.print(f"Interrupted, with {len(record.runs)} arms measured.{again}", markup=False, soft_wrap=True)
-    except LabError as error:
-        print(f"benchmarks.compare: {error}", file=sys.stderr)
-        status = 2
-    if record.runs:
-        if not options.json_lines:
-            report(record.result, console)
-        console.print(f"\nEverything measured: {record.file}", markup=False, soft_wrap=True)
-        from benchmarks.page import document  # noqa: PLC0415 - matplotlib takes a second that arms need not wait for
 
-        console.print(f"As a page: {document.write(record.result, options.output)}", markup=False, soft_wrap=True)
-    return status or _judge(record.runs)
-
-
-def _cancel_on_signal() -> list[int]:
-    """Let SIGINT and SIGTERM cancel the current task, once; returns a list that will hold the signal's number."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    ended_by: list[int] = []
-
-    def end(number: int) -> None:
-        if not ended_by:
-            ended_by.append(number)
-            task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
-    return ended_by
-
-
-def _judge(runs: Sequence[Run]) -> int:
-    failures = [run for run in runs if run.applicable and (run.status != "ok" or broken(run))]
-    if failures:
-        print(f"benchmarks.compare: {len(failures)} of {len(runs)} arms failed, see above", file=sys.stderr)
-    return 1 if failures else 0
+    return await carry_out(options, command, environment(place.dataplane), measure)
 
 
 async def _measure(options: Options, console: Console, record: Record) -> None:
@@ -223,7 +176,7 @@ async def _run_client(
     async with Clients(job, processes) as client:
         start = (await client.started(_START_TIMEOUT_S + options.warmup_s + scenario.timeout_s)).start
         served_s = cpu.seconds(on_stage)
-        stage = scenarios.Stage(cluster, SERVICE, crew.pods, spare, start, options.duration_s, new)
+        stage = LabStage(cluster, SERVICE, crew.pods, spare, new, start, options.duration_s)
         playing = asyncio.create_task(scenario.play(stage))
         try:
             finished = await client.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, progress.count)

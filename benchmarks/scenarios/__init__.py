@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import pkgutil
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from benchmarks.lab.pod_settings import PodSettings
 from benchmarks.result import Event, Expectation, Run
-
-if TYPE_CHECKING:
-    from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.stage import Stage
 
 CAPACITY = PodSettings(latency_ms=4.0, concurrency=2, lame_duck_s=0.0)
 """Some 400 calls a second: without a capacity a single busy connection is faster than three, and the pinned client
@@ -23,40 +17,6 @@ would look best. Pods leave when no client is left, so there is nothing for a la
 
 TIMEOUT_S = 60.0
 """Longer than the backlog of an overloaded pod needs: what waits is to show as latency, not as an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What a scenario plays on.
-
-    service     its name
-    pods        in the Service from the start
-    spare       running and healthy, outside of the Service
-    start       reading of time.monotonic() at which the first measured request is due
-    duration_s  how long requests are sent from then on
-    new         pods that the scenario has started; whoever runs it ends them
-    """
-
-    cluster: Cluster
-    service: str
-    pods: Sequence[Pod]
-    spare: Sequence[Pod]
-    start: float
-    duration_s: float
-    new: list[Pod] = field(default_factory=list)
-
-    async def until(self, share: float) -> None:
-        """Wait until so much of the duration is over."""
-        await asyncio.sleep(self.start + share * self.duration_s - time.monotonic())
-
-    def event(self, what: str, *pods: Pod, at: float | None = None) -> Event:
-        """It happened now, or at this reading of time.monotonic()."""
-        return Event((time.monotonic() if at is None else at) - self.start, what, tuple(pod.name for pod in pods))
-
-    async def busiest(self) -> Pod:
-        """The pod with the most connections so far: what happens to it is felt by a client that is pinned, too."""
-        accepted = await self.cluster.connections()
-        return max(self.pods, key=lambda pod: accepted.get(pod.name, 0))
 
 
 class Scenario(ABC):
@@ -70,6 +30,8 @@ class Scenario(ABC):
     timeout_s      how long the callers wait for an answer
     rate_rps       where it needs another rate than the usual one; `least_s` likewise, a longer run
     needs_network  there is no such thing where all pods share one address
+    in_cluster_s   in a real cluster, where pods take their time, it lasts so long at least; None: no API server can be
+                   asked for what happens
     """
 
     title: str
@@ -81,6 +43,7 @@ class Scenario(ABC):
     rate_rps: float | None = None
     least_s = 0.0
     needs_network = False
+    in_cluster_s: float | None = None
 
     @abstractmethod
     async def play(self, stage: Stage) -> tuple[Event, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.result import JOINED, KILLED, Event, Expectation, Run
-from benchmarks.scenarios import Scenario, Stage
+from benchmarks.result import Event, Expectation, Run
+from benchmarks.scenarios import Scenario
 from benchmarks.scenarios._promises import few_errors, no_errors, strategy
+from benchmarks.stage import Stage
 
 GONE, CHANGE, BACK = 1 / 3, 0.45, 2 / 3
 
@@ -22,17 +23,14 @@ class ApiOutage(Scenario):
     least_s = 9.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
-        faults = stage.cluster.faults
+        faults = stage.lab.cluster.faults
         await stage.until(GONE)
         gone = stage.event("API server gone")
         await faults.kill()
         try:
             await stage.until(CHANGE)
-            pod = await stage.busiest()
-            killed = stage.event(KILLED, pod)
-            await stage.cluster.kill_pods([pod])
-            written = await stage.cluster.join(stage.spare)
-            joined = stage.event(JOINED, *stage.spare, at=written)
+            killed = await stage.kill(await stage.busiest())
+            joined = await stage.grow()
             await stage.until(BACK)
         finally:
             await faults.start()

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.result import Event, Expectation, Run
-from benchmarks.scenarios import CAPACITY, Scenario, Stage
+from benchmarks.scenarios import CAPACITY, Scenario
 from benchmarks.scenarios._promises import answers_after, at_most, errors_after, strategy
+from benchmarks.stage import Stage
 
 AT = 0.3
 NOTICED_S = 1.0
@@ -24,9 +25,7 @@ class FailingPod(Scenario):
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
-        pod = await stage.busiest()
-        await stage.cluster.trouble_pods([pod])
-        return (stage.event("failing", pod),)
+        return (await stage.lab.trouble(await stage.busiest(), "failing"),)
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         if strategy(run).is_ours:

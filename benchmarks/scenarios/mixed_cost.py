@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.result import Event, Expectation, Run
-from benchmarks.scenarios import CAPACITY, Scenario, Stage
+from benchmarks.scenarios import CAPACITY, Scenario
 from benchmarks.scenarios._promises import no_errors
+from benchmarks.stage import Stage
 
 
 class MixedCost(Scenario):
@@ -17,6 +18,7 @@ class MixedCost(Scenario):
         "since cheap calls wait behind dear ones."
     )
     settings = replace(CAPACITY, arguments=("--dear-ratio", "0.01"))
+    in_cluster_s = 5.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:  # noqa: ARG002 - it is so from the start
         return ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.result import Event
-from benchmarks.scenarios import Stage
 from benchmarks.scenarios.pod_freeze import AT, PodFreeze
+from benchmarks.stage import Stage
 
 
 class PodCutOff(PodFreeze):
@@ -18,12 +18,11 @@ class PodCutOff(PodFreeze):
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
         pod = await stage.busiest()
-        await stage.cluster.cut_off_pods([pod])
         try:
-            event = stage.event("cut off", pod)
+            event = await stage.lab.cut_off(pod)
             await stage.until(1.0)
         finally:
-            await stage.cluster.reconnect_pods([pod])
+            await stage.lab.reconnect(pod)
         return (event,)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from benchmarks.load import IN_FLIGHT
 from benchmarks.result import Event, Expectation, Run
-from benchmarks.scenarios import Scenario, Stage
+from benchmarks.scenarios import Scenario
 from benchmarks.scenarios._promises import at_most, strategy
+from benchmarks.stage import Stage
 
 AT = 0.25
 PROBES = 5
@@ -26,9 +27,7 @@ class PodFreeze(Scenario):
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
-        pod = await stage.busiest()
-        await stage.cluster.freeze_pods([pod])
-        return (stage.event("frozen", pod),)
+        return (await stage.lab.freeze(await stage.busiest()),)
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         if strategy(run).is_ours:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.result import KILLED, Event, Expectation, Run
-from benchmarks.scenarios import Scenario, Stage
+from benchmarks.result import Event, Expectation, Run
+from benchmarks.scenarios import Scenario
 from benchmarks.scenarios._promises import few_errors, no_errors, strategy
+from benchmarks.stage import Stage
 
 AT = 0.4
 
@@ -18,13 +19,11 @@ class PodKill(Scenario):
         "repeated (GET, say) saves it; the next request costs nothing where the client goes elsewhere."
     )
     rate_rps = 300.0
+    in_cluster_s = 20.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
-        pod = await stage.busiest()
-        event = stage.event(KILLED, pod)
-        await stage.cluster.kill_pods([pod])
-        return (event,)
+        return (await stage.kill(await stage.busiest()),)
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         way = strategy(run)

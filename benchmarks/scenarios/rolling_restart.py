@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.result import JOINED, LEFT, Event, Expectation, Run
-from benchmarks.scenarios import CAPACITY, Scenario, Stage
+from benchmarks.result import Event, Expectation, Run
+from benchmarks.scenarios import CAPACITY, Scenario
 from benchmarks.scenarios._promises import no_errors, strategy
+from benchmarks.stage import Stage
 
 BEGIN = 0.1
 
@@ -22,19 +22,11 @@ class RollingRestart(Scenario):
     settings = replace(CAPACITY, lame_duck_s=1.0)
     rate_rps = 300.0
     least_s = 7.0
+    in_cluster_s = 60.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(BEGIN)
-        events, leaving = list[Event](), list[asyncio.Task[None]]()
-        for old in stage.pods:
-            new = await stage.cluster.start_pods(stage.service, 1, self.settings)
-            stage.new.extend(new)
-            events.append(stage.event(JOINED, *new))
-            # It does not count any more, so that the next new one is started while it leaves.
-            leaving.append(asyncio.ensure_future(stage.cluster.stop_pods([old])))
-            events.append(stage.event(LEFT, old))
-        await asyncio.gather(*leaving)
-        return tuple(events)
+        return await stage.replace_all(self.settings)
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         follows_s = strategy(run).follows_s

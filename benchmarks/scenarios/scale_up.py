@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from benchmarks.result import JOINED, Event, Expectation, Run
-from benchmarks.scenarios import Scenario, Stage
+from benchmarks.result import Event, Expectation, Run
+from benchmarks.scenarios import Scenario
 from benchmarks.scenarios._promises import at_most, no_errors, strategy
+from benchmarks.stage import Stage
 
 # Early enough that a client has time to reach its fair share, late enough to see the balance before.
 AT = 0.4
@@ -15,11 +16,11 @@ class ScaleUp(Scenario):
     teaches = "New pods help those who hear of them: a watch tells within milliseconds, a connection never does."
     spare_pods = 7
     spoils = False
+    in_cluster_s = 30.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
-        written = await stage.cluster.join(stage.spare)
-        return (stage.event(JOINED, *stage.spare, at=written),)
+        return (await stage.grow(),)
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         yield no_errors(run)

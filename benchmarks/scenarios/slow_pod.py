@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.result import Event, Expectation, Run
-from benchmarks.scenarios import Scenario, Stage
+from benchmarks.scenarios import Scenario
 from benchmarks.scenarios._promises import answers_after, at_most, no_errors, strategy
+from benchmarks.stage import Stage
 
 AT = 0.3
 LOOKS = ("least_request", "peak_ewma")
@@ -23,9 +24,7 @@ class SlowPod(Scenario):
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
-        pod = await stage.busiest()
-        await stage.cluster.trouble_pods([pod])
-        return (stage.event("slow", pod),)
+        return (await stage.lab.trouble(await stage.busiest(), "slow"),)
 
     def expectations(self, run: Run) -> Iterator[Expectation]:
         yield no_errors(run)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from benchmarks.result import Event, Expectation, Run
-from benchmarks.scenarios import Scenario, Stage
+from benchmarks.scenarios import Scenario
 from benchmarks.scenarios._promises import at_least, at_most, even, no_errors, strategy
+from benchmarks.stage import Stage
 
 
 class Steady(Scenario):
@@ -14,6 +15,7 @@ class Steady(Scenario):
         "threw its dice for, and a gRPC channel is one connection."
     )
     spoils = False
+    in_cluster_s = 5.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:  # noqa: ARG002
         return ()
