@@ -21,6 +21,8 @@ class Number(NamedTuple):
     form: str = "{:.0f}"
     waits: bool = False
     """Whether none means that something never happened, where there was an event to wait for."""
+    is_rare: bool = False
+    """Whether it is left out where no arm has any."""
 
     def text(self, arm: Arm) -> str:
         """The median of the repeats."""
@@ -82,6 +84,7 @@ NUMBERS = (
         "dropped",
         "requests that were due and never sent, because too many waited for an answer",
         lambda run: run.dropped,
+        is_rare=True,
     ),
     Number(
         "p50 ms",
@@ -148,7 +151,8 @@ BARS = "·▁▂▃▄▅▆▇█"
 
 def shown(arms: Sequence[Arm]) -> list[Number]:
     """The columns in which any of the arms has something."""
-    return [number for number in NUMBERS if any(number.text(arm) != UNKNOWN for arm in arms)]
+    nothing = {True: {UNKNOWN, "0"}, False: {UNKNOWN}}
+    return [number for number in NUMBERS if any(number.text(arm) not in nothing[number.is_rare] for arm in arms)]
 
 
 def bars(arm: Arm) -> str:
