@@ -1,7 +1,7 @@
 # One image for all: the module that comes first is what runs, and after it its options.
 #
 #   docker run --rm discovery-demo:dev services.provider --help
-#   ... services.consumer, discovery.xds, benchmarks.compare (as a client: it has no lab)
+#   ... services.consumer, discovery.xds, benchmarks.in_cluster.client (the load of benchmarks.compare --cluster)
 #
 # Pinned are the packages, by version and hash (k8s/image.lock). The two bases are pinned by their tags alone, as their
 # digests could be looked up nowhere when this was written. A digest is what this prints as "Digest:", and belongs behind

@@ -9,8 +9,7 @@ import signal
 import time
 import traceback
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from benchmarks import strategies
 from benchmarks.arm import Client, Wire
@@ -23,8 +22,9 @@ from benchmarks.strategies import Way
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the client is to do. `strategy` is a name or a target, `kubeconfig` the path of the file.
+    """What the client is to do. `strategy` is a name or a target.
 
+    kubeconfig  path of the file; empty in a pod, which finds its own way
     rate_rps  of all the clients that share the load
     seed      decides when the requests are due, where chance does
     clients   how many processes share the load; this is the one of that `number`, from 0
@@ -77,8 +77,16 @@ class Failed:
 Message = Ready | Counts | Finished | Failed
 
 
-def main(job: Job, messages: Connection) -> None:
-    """Run the job and send Ready, then Counts and at last Finished; or Failed."""
+class Messages(Protocol):
+    """Who is told, and whose word to begin is waited for: a pipe, or a stand-in for one."""
+
+    def send(self, message: Message, /) -> None: ...
+
+    def recv(self) -> Any: ...
+
+
+def main(job: Job, messages: Messages) -> bool:
+    """Run the job and send Ready, then Counts and at last Finished; or Failed, and then return False."""
     # Ctrl-C reaches every process of the terminal. Who started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What was imported before stays; collecting it again and again would be measured as the client's work.
@@ -88,19 +96,21 @@ def main(job: Job, messages: Connection) -> None:
         finished = _run_sync(job, messages) if job.client == "sync" else asyncio.run(_run_asyncio(job, messages))
     except Exception:  # noqa: BLE001 - whatever it is, the other end must hear of it
         messages.send(Failed(traceback.format_exc().strip()))
-    else:
-        messages.send(finished)
+        return False
+    messages.send(finished)
+    return True
 
 
 def _settle(job: Job) -> None:
-    """Be a program outside of any cluster, whose kubeconfig is the lab's, and with no proxy between it and the pods."""
+    """Have no proxy between this and the pods; and with a kubeconfig, be a program outside of any other cluster."""
     for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("KUBERNETES_"):
+        if name.lower().endswith("_proxy") or (job.kubeconfig and name.startswith("KUBERNETES_")):
             del os.environ[name]
-    os.environ["KUBECONFIG"] = job.kubeconfig
+    if job.kubeconfig:
+        os.environ["KUBECONFIG"] = job.kubeconfig
 
 
-def _run_sync(job: Job, messages: Connection) -> Finished:
+def _run_sync(job: Job, messages: Messages) -> Finished:
     with calls(strategies.find(job.strategy), job.wire, job.way, job.timeout_s) as call:
         run_sync(call, _warmup(job))
         messages.send(Ready())
@@ -111,7 +121,7 @@ def _run_sync(job: Job, messages: Connection) -> Finished:
             return before.finished(load)
 
 
-async def _run_asyncio(job: Job, messages: Connection) -> Finished:
+async def _run_asyncio(job: Job, messages: Messages) -> Finished:
     async with asyncio_calls(strategies.find(job.strategy), job.wire, job.way, job.timeout_s) as call:
         await run_asyncio(call, _warmup(job))
         messages.send(Ready())

@@ -27,6 +27,15 @@ from services.options import Parser, between
 
 MODULE = "benchmarks.compare"
 
+IN_CLUSTER = 4
+"""Clients, if nobody says: that of one node is not the limit."""
+
+PENDING_S = 30.0
+"""After which a pod that no node takes ends the command."""
+
+IMAGE = "discovery-demo:dev"
+"""What `make image` makes."""
+
 _SCRATCH = Path("/dev/shm")
 """The lab puts a file system of its own here, which vanishes with it."""
 
@@ -150,10 +159,29 @@ def _checked(parser: Parser, given: argparse.Namespace, *, resumed: bool = False
         output=output,
         quick=given.quick,
         arrivals=given.arrivals,
-        client_processes=given.client_processes,
+        client_processes=given.client_processes or (IN_CLUSTER if given.cluster else 1),
+        cluster=_cluster(parser, given),
         brief=not (chosen or given.quick or given.full),
         json_lines=given.json_lines,
     )
+
+
+def _cluster(parser: Parser, given: argparse.Namespace) -> plan.InCluster | None:
+    if given.cluster:
+        longest_s = max(given.duration or 0.0, 60.0)
+        each = given.rate * longest_s / (given.client_processes or IN_CLUSTER)
+        if each > plan.MAX_REQUESTS:
+            parser.error(
+                f"argument --rate: each client would send {each:.0f} requests, and can tell of {plan.MAX_REQUESTS} in "
+                "its log: give more --client-processes, or a shorter --duration"
+            )
+        return plan.InCluster(
+            given.kubeconfig, given.context, given.image or IMAGE, given.pending_s or PENDING_S, given.dry_run
+        )
+    for name in ("kubeconfig", "context", "image", "pending_s", "dry_run"):
+        if getattr(given, name):
+            parser.error(f"argument --{name.replace('_', '-')}: it says something of a real cluster: add --cluster")
+    return None
 
 
 class _Tier(NamedTuple):
@@ -226,11 +254,24 @@ def _parser() -> Parser:
     add(
         "--client-processes",
         type=between(1, 32),
-        default=1,
         metavar="N",
-        help="that share the load of an arm, ten requests in flight each: for where one is the limit (%(default)s)",
+        help="that share the load of an arm, ten requests in flight each: for where one is the limit (1); in a real "
+        "cluster so many pods (4)",
     )
     add("--output", type=Path, metavar="FOLDER", help="for result.json (results/DATE-TIME)")
+    add("--cluster", action="store_true", help="in a real cluster, in a namespace of its own that it removes again")
+    add("--kubeconfig", type=Path, metavar="FILE", help="that names the cluster (KUBECONFIG, or ~/.kube/config)")
+    add("--context", metavar="NAME", help="of the kubeconfig (its current one)")
+    add("--image", help=f"of provider and clients, as the cluster's nodes pull it ({IMAGE})")
+    add(
+        "--pending-s",
+        type=between(1.0, 3600.0),
+        metavar="S",
+        help=f"seconds for which a pod may lack a node, where nodes are added on demand ({PENDING_S:g})",
+    )
+    add(
+        "--dry-run", action="store_true", help="with --cluster: print all that is applied and every right that it takes"
+    )
     add("--resume", type=Path, metavar="FOLDER", help="run what is missing there of an interrupted command")
     add("--json-lines", action="store_true", help="stdout is a line of JSON for each finished run alone")
     return parser
@@ -285,10 +326,24 @@ def main(arguments: Sequence[str]) -> int:
     if asked(arguments):
         return redraw(arguments)
     checked = options(arguments)
+    return _carried_out(checked, arguments)
+
+
+def _carried_out(checked: Options, arguments: Sequence[str]) -> int:
+    typed = shlex.join(["python", "-m", MODULE, *arguments])
+    if checked.cluster and checked.cluster.dry_run:
+        from benchmarks.in_cluster.dry_run import text  # noqa: PLC0415 - as below
+
+        print(text(checked), end="")
+        return 0
+    if checked.cluster:
+        from benchmarks.in_cluster.run import run as run_in_cluster  # noqa: PLC0415 - as below
+
+        return run_in_cluster(checked, typed)
     if INSIDE in os.environ:
         from benchmarks.run import run  # noqa: PLC0415 - half a second of imports that a wrong option need not wait for
 
-        return run(checked, shlex.join(["python", "-m", MODULE, *arguments]))
+        return run(checked, typed)
     try:
         return launcher.enter([sys.executable, "-m", MODULE, *arguments])
     except LabError as error:

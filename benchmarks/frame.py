@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from rich.console import Console
 
+from benchmarks import plan, strategies
+from benchmarks.arm import Arm
 from benchmarks.lab.errors import LabError
 from benchmarks.plan import Options
 from benchmarks.record import Record
@@ -72,3 +74,15 @@ def _judge(runs: Sequence[Run]) -> int:
     if failures:
         print(f"benchmarks.compare: {len(failures)} of {len(runs)} arms failed, see above", file=sys.stderr)
     return 1 if failures else 0
+
+
+def planned(options: Options) -> tuple[Arm, ...]:
+    """Every arm in the order in which it runs; raises LabError where there is none."""
+    arms = plan.arms(
+        options,
+        lambda strategy, wire: strategies.find(strategy).modes(wire),
+        lambda strategy: not strategies.find(strategy).l4 and strategies.find(strategy).takes_policy,
+    )
+    if not arms:
+        raise LabError(f"{', '.join(options.strategies)}: none of them serves {' or '.join(options.wires)}")
+    return arms

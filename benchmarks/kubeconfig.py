@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 _TIMEOUT_S = 30.0
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class Door(NamedTuple):
@@ -44,11 +45,34 @@ def door(file: Path | None, context: str | None) -> Door:
     path = str(file or os.environ.get("KUBECONFIG") or "~/.kube/config")
     try:
         contexts, current = config.list_kube_config_contexts(path)
+        names = [each["name"] for each in contexts]
+        if context and context not in names:
+            raise LabError(f"{path}: there is no context {context}: choose from {', '.join(names)}")
         config.load_kube_config(path, context=context, client_configuration=configuration)
     except (config.ConfigException, OSError, ValueError) as error:
         raise LabError(f"{path} gives no access to a cluster: {_line(error)}") from None
     chosen = next(each for each in contexts if each["name"] == context) if context else current
     namespace = chosen["context"].get("namespace") or "default"
+    return Door(str(configuration.host), chosen["name"], namespace, _client(configuration))
+
+
+def from_within() -> tuple[str, ApiClient]:
+    """The namespace of this pod, and a client as its service account; without one, as `door` says.
+
+    Raises LabError, in one line.
+    """
+    from kubernetes import client, config  # noqa: PLC0415 - as above
+
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        found = door(None, None)
+        return found.namespace, found.client
+    return _OWN_NAMESPACE.read_text().strip(), _client(configuration)
+
+
+def _client(configuration: Configuration) -> ApiClient:
     http = httpx.AsyncClient(
         base_url=str(configuration.host),
         auth=_Bearer(configuration),
@@ -58,7 +82,7 @@ def door(file: Path | None, context: str | None) -> Door:
         timeout=_TIMEOUT_S,
         event_hooks={"request": [_as(configuration.tls_server_name)]} if configuration.tls_server_name else {},
     )
-    return Door(str(configuration.host), chosen["name"], namespace, ApiClient.over(http))
+    return ApiClient.over(http)
 
 
 class _Bearer(httpx.Auth):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from typing import Protocol
 
 from benchmarks.load import Request
 
@@ -22,8 +22,12 @@ class Counts:
     errors: int
 
 
+class _Told(Protocol):
+    def send(self, message: Counts, /) -> None: ...
+
+
 @contextmanager
-def reporting(ended: Sequence[Request], messages: Connection, *, wanted: bool) -> Iterator[None]:
+def reporting(ended: Sequence[Request], messages: _Told, *, wanted: bool) -> Iterator[None]:
     """Send Counts of what comes to the end of `ended` while the block lasts, if wanted.
 
     Nothing is done per request: a thread wakes, counts what is new and sleeps again.
@@ -42,7 +46,7 @@ def reporting(ended: Sequence[Request], messages: Connection, *, wanted: bool) -
         thread.join()
 
 
-def _report(ended: Sequence[Request], messages: Connection, over: threading.Event) -> None:
+def _report(ended: Sequence[Request], messages: _Told, over: threading.Event) -> None:
     told = 0
     while not over.wait(INTERVAL_S):
         new = ended[told:]

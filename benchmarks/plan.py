@@ -17,6 +17,9 @@ FIRST_SCENARIOS = ("steady", "scale-up", "rolling-restart")
 QUICK_SCENARIOS = ("steady", "scale-up")
 """What a reader needs first: the three ways to find a server, and what every Deployment goes through."""
 
+MAX_REQUESTS = 500_000
+"""Of a client in a cluster: some 4 MiB of log, and a kubelet keeps 10 MiB (containerLogMaxSize)."""
+
 CALM = "steady"
 
 # Measured on two processors: a client's start and end; starting pods, some at once, and stopping them; a cluster.
@@ -24,6 +27,22 @@ _CLIENT_S = 0.7
 _PODS_S = 0.6
 _POD_S = 0.12
 _CLUSTER_S = 3.0
+_IN_CLUSTER_S = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class InCluster:
+    """A real cluster: a context of a kubeconfig, the usual ones if None, and the image that its pods run.
+
+    pending_s  how long a pod may lack a node
+    dry_run    print what would be applied, and the rights that it takes
+    """
+
+    kubeconfig: Path | None
+    context: str | None
+    image: str
+    pending_s: float
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +57,7 @@ class Options:
     quick             pods shared by all arms, and scenarios with events for asyncio alone
     arrivals          how requests are spread in time
     client_processes  that share the load of an arm
+    cluster           the real one in which it runs, None for the lab
     brief             scenarios with events for asyncio alone, with connections kept, and one repeat less
     json_lines        a line of JSON for each finished run is all that goes to stdout
     resume            what `output` holds is kept, and what is missing is run
@@ -57,6 +77,7 @@ class Options:
     quick: bool
     arrivals: Arrivals = "constant"
     client_processes: int = 1
+    cluster: InCluster | None = None
     brief: bool = False
     json_lines: bool = field(default=False, compare=False)
     resume: bool = field(default=False, compare=False)
@@ -129,13 +150,15 @@ def of_scenario(options: Options, scenario: Scenario) -> Options:
     return replace(
         options,
         rate_rps=min(options.rate_rps, scenario.rate_rps or options.rate_rps),
-        duration_s=max(options.duration_s, scenario.least_s),
+        duration_s=max(options.duration_s, (scenario.in_cluster_s or 0.0) if options.cluster else scenario.least_s),
     )
 
 
 def expected_s(options: Options, scenario: Scenario) -> float:
     """About how long an arm takes."""
     given = of_scenario(options, scenario)
+    if options.cluster:
+        return given.warmup_s + given.duration_s + _IN_CLUSTER_S if scenario.in_cluster_s else 0.0
     is_shared = options.quick and not scenario.spoils
     start_s = 0.0 if is_shared else _PODS_S + _POD_S * (options.replicas + scenario.spare_pods)
     return given.warmup_s + given.duration_s + _CLIENT_S + start_s

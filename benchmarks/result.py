@@ -179,7 +179,7 @@ class Result:
         return path
 
 
-def environment(dataplane: DataPlaneName) -> Environment:
+def environment(dataplane: DataPlaneName | Literal["cluster"]) -> Environment:
     """This machine and the lab's stand-ins."""
     return Environment(
         python=platform.python_version(),

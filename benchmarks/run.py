@@ -14,10 +14,9 @@ from rich.console import Console
 from benchmarks import cpu, plan, process, scenarios, strategies
 from benchmarks.arm import Arm
 from benchmarks.client import Job
-from benchmarks.frame import carry_out
+from benchmarks.frame import carry_out, planned
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
-from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
 from benchmarks.process import ClientError, Clients
@@ -67,17 +66,11 @@ async def _measured(options: Options, command: str) -> int:
 
 
 async def _measure(options: Options, console: Console, record: Record) -> None:
-    planned = plan.arms(
-        options,
-        lambda strategy, wire: strategies.find(strategy).modes(wire),
-        lambda strategy: not strategies.find(strategy).l4 and strategies.find(strategy).takes_policy,
-    )
-    if not planned:
-        raise LabError(f"{', '.join(options.strategies)}: none of them serves {' or '.join(options.wires)}")
+    every = planned(options)
     played = {name: scenarios.find(name) for name in options.scenarios}
-    arms = [arm for arm in planned if record.lacks(arm)]
+    arms = [arm for arm in every if record.lacks(arm)]
     processes = process.context()
-    with Progress(console, options, arms, len(planned) - len(arms), played.__getitem__) as progress:
+    with Progress(console, options, arms, len(every) - len(arms), played.__getitem__) as progress:
         async with Cluster(dns_ttl_s=DNS_TTL_S) as cluster:
             await cluster.create_service(SERVICE)
             shared = [each for each in played.values() if options.quick and not each.spoils]

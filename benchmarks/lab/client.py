@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from .kinds import Kind, Object, key_of
+from .kinds import POD, Kind, Object, key_of
 
 
 class ApiError(Exception):
@@ -105,13 +105,35 @@ class ApiClient:
         )
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, grace_s: int = 0) -> None:
-        """Delete an object; a pod that is given time stays, terminating, until it is deleted with 0."""
-        await self._request("DELETE", kind.path(namespace, name), parameters={"gracePeriodSeconds": str(grace_s)})
+        """Delete an object and what it owns; a pod that is given time stays, terminating, until deleted with 0."""
+        # By itself the deletion of a Job leaves its pods.
+        parameters = {"gracePeriodSeconds": str(grace_s), "propagationPolicy": "Background"}
+        await self._request("DELETE", kind.path(namespace, name), parameters=parameters)
+
+    async def post(self, path: str, body: Object) -> Object:
+        """Ask for what is no object that is kept: a review, say."""
+        return await self._request("POST", path, body)
+
+    async def read(self, path: str) -> Object:
+        """Whatever JSON is at a path."""
+        return await self._request("GET", path)
+
+    async def log(self, namespace: str, pod: str) -> AsyncGenerator[str, None]:
+        """The lines that a pod's container has written and will write, until it ends; `aclosing` as for `watch`."""
+        path, timeout = f"{POD.path(namespace, pod)}/log", httpx.Timeout(10.0, read=None)
+        async with self._http.stream("GET", path, params={"follow": "true"}, timeout=timeout) as response:
+            if response.is_error:
+                await response.aread()
+                raise _error(response)
+            async for line in response.aiter_lines():
+                yield line
 
     async def watch(
-        self, kind: Kind, namespace: str | None = None, *, version: str, selector: str = ""
+        self, kind: Kind, namespace: str | None = None, *, version: str, selector: str = "", fields: str = ""
     ) -> AsyncGenerator[WatchEvent, None]:
         """The changes after `version`, until the server ends the watch; 410 if it no longer knows them.
+
+        From no version, what there is comes first. `fields` is a field selector's text.
 
         A watch that is left before its end needs `contextlib.aclosing`, or its connection stays open.
         """
@@ -120,6 +142,7 @@ class ApiClient:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "labelSelector": selector,
+            "fieldSelector": fields,
         }
         # A quiet watch is silent for as long as the server's bookmarks are apart.
         timeout = httpx.Timeout(10.0, read=None)

@@ -21,13 +21,17 @@ def passing(error: ApiError) -> bool:
 class Mirror:
     """`objects` is complete once `listed` is set; `on_change` is called after every change of it.
 
-    Who writes may `note` the answer, and then sees its own write at once, and is not told of it again.
+    Who writes may `note` the answer, and then sees its own write at once, and is not told of it again. `namespace` is
+    the one whose objects are meant; None: those of all.
     """
 
-    def __init__(self, client: ApiClient, kind: Kind, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, client: ApiClient, kind: Kind, on_change: Callable[[], None], *, namespace: str | None = None
+    ) -> None:
         self.objects: dict[Key, Object] = {}
         self.listed = asyncio.Event()
         self.kind = kind
+        self._namespace = namespace
         self._client = client
         self._on_change = on_change
 
@@ -55,13 +59,13 @@ class Mirror:
         self.objects.pop(key_of(obj), None)
 
     async def _list_and_watch(self) -> NoReturn:
-        listed = await self._client.list(self.kind)
+        listed = await self._client.list(self.kind, self._namespace)
         self.objects = {key_of(obj): obj for obj in listed.items}
         self.listed.set()
         self._on_change()
         version = listed.version
         while True:
-            async with aclosing(self._client.watch(self.kind, version=version)) as events:
+            async with aclosing(self._client.watch(self.kind, self._namespace, version=version)) as events:
                 async for event in events:
                     version = event.version
                     if event.type != "BOOKMARK" and self._take(event):

@@ -21,7 +21,7 @@ MODULES = (
     "services.provider.__main__",
     "services.consumer.__main__",
     "benchmarks.compare",
-    "benchmarks.client",
+    "benchmarks.in_cluster.client",
     "benchmarks.strategies.kubernetes",
     "benchmarks.strategies.service_dns",
     "benchmarks.strategies.static",

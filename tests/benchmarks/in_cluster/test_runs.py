@@ -1,0 +1,199 @@
+"""The comparison in a cluster, from end to end: the lab is the cluster, and its pods are processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from benchmarks.lab.kinds import NAMESPACE, NODE, POD
+from benchmarks.result import Result
+from tests.benchmarks.contract import check_result
+from tests.benchmarks.test_compare import ROOT
+from tests.conftest import Lab
+
+BRIEF = ["--duration", "1", "--rate", "200", "--client-processes", "4", "--repeats", "1"]
+"""Scenarios last as long as they have to in a real cluster, if that is longer."""
+
+
+def command(lab: Lab, *arguments: str, kubeconfig: Path | None = None) -> list[str]:
+    first = [sys.executable, "-m", "benchmarks.compare", "--cluster"]
+    return [*first, "--kubeconfig", str(kubeconfig or lab.cluster.kubeconfig), *arguments]
+
+
+def compare(lab: Lab, *arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(lab, *arguments, kubeconfig=kubeconfig), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def namespaces(lab: Lab) -> set[str]:
+    async def names() -> set[str]:
+        listed = await lab.cluster.api.list(NAMESPACE)
+        return {each["metadata"]["name"] for each in listed.items}
+
+    return {name for name in lab.call(names) if name.startswith("discovery-compare-")}
+
+
+def test_four_clients_measure_a_service_that_grows_and_nothing_is_left(lab: Lab, folder: Path) -> None:
+    done = compare(
+        lab,
+        *["--strategies", "kubernetes,service-dns", "--protocols", "http", "--clients", "asyncio"],
+        *["--scenarios", "steady,scale-up,pod-kill", *BRIEF, "--output", str(folder)],
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_result(json.loads((folder / "result.json").read_text()))
+    result = Result.read(folder / "result.json")
+    assert result.environment.dataplane == "cluster"
+    assert result.environment.api_server.startswith("v1.")
+    assert all(run.status == "ok" and run.client_processes == 4 for run in result.runs)
+    watched = {run.scenario: run for run in result.runs if run.strategy == "kubernetes"}
+    assert (watched["steady"].requests, watched["steady"].errors) == (1_000, 0)
+    assert watched["steady"].max_over_mean is not None
+    assert watched["steady"].max_over_mean < 1.1
+    grown = watched["scale-up"]
+    assert len(grown.by_backend or ()) == 10
+    assert grown.reaction is not None
+    assert grown.reaction.fair_share_ms is not None
+    assert [event.what for event in watched["pod-kill"].events][:2] == ["killed", "joined"]
+    assert namespaces(lab) == set()
+
+
+def test_a_killed_command_leaves_what_the_next_one_removes(lab: Lab, folder: Path) -> None:
+    arguments = ["--strategies", "kubernetes", "--protocols", "http", "--clients", "sync", "--scenarios", "steady"]
+    begun = subprocess.Popen(
+        command(lab, *arguments, *BRIEF, "--output", str(folder / "killed")),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with begun:
+        assert begun.stdout is not None
+        while "start" not in begun.stdout.readline():
+            pass
+        lab.call(until_pods, lab, 1)
+        begun.kill()
+    (left,) = namespaces(lab)
+
+    done = compare(lab, *arguments, *BRIEF, "--output", str(folder / "next"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"A command that was killed has left namespace {left}: it is removed." in done.stdout
+    assert namespaces(lab) == set()
+
+
+def test_ctrl_c_removes_what_was_made_and_keeps_what_was_measured(lab: Lab, folder: Path) -> None:
+    arguments = [
+        "--strategies",
+        "kubernetes,static",
+        "--protocols",
+        "http",
+        "--clients",
+        "asyncio",
+        "--scenarios",
+        "steady",
+    ]
+    with subprocess.Popen(
+        command(lab, *arguments, *BRIEF, "--output", str(folder)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout is not None
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if "1/2" in line:
+                os.killpg(running.pid, signal.SIGINT)
+    assert running.returncode == 128 + signal.SIGINT, "".join(lines)
+    assert len(Result.read(folder / "result.json").runs) == 1
+    assert namespaces(lab) == set()
+
+
+async def until_pods(lab: Lab, count: int) -> None:
+    """Wait until commands have so many pods."""
+    listed = await lab.cluster.api.list(POD)
+    seen = {each["metadata"]["uid"] for each in listed.items if _is_ours(each)}
+    if len(seen) >= count:
+        return
+    async with aclosing(lab.cluster.api.watch(POD, version=listed.version)) as events:
+        async for event in events:
+            if event.type == "ADDED" and _is_ours(event.object):
+                seen.add(event.object["metadata"]["uid"])
+            if len(seen) >= count:
+                return
+
+
+def _is_ours(obj: Mapping[str, Any]) -> bool:
+    return str(obj["metadata"].get("namespace", "")).startswith("discovery-compare-")
+
+
+def refused(lab: Lab, *arguments: str, kubeconfig: Path | None = None) -> str:
+    """The one line that a command ends with which cannot be carried out; it leaves nothing behind."""
+    arms = ["--strategies", "static", "--protocols", "http", "--clients", "sync", "--scenarios", "steady"]
+    done = compare(lab, *arms, *BRIEF, *arguments, kubeconfig=kubeconfig)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert namespaces(lab) == set()
+    (line,) = done.stderr.splitlines()
+    return line.removeprefix("benchmarks.compare: ")
+
+
+def changed(lab: Lab, folder: Path, **changes: Any) -> Path:
+    """The lab's kubeconfig with another cluster or user."""
+    whole = yaml.safe_load(lab.cluster.kubeconfig.read_text())
+    whole["clusters"][0]["cluster"] |= changes.get("cluster", {})
+    whole["users"][0]["user"] = changes.get("user", whole["users"][0]["user"])
+    file = folder / "kubeconfig"
+    file.write_text(yaml.safe_dump(whole))
+    return file
+
+
+def test_a_context_that_there_is_not_is_named(lab: Lab) -> None:
+    assert refused(lab, "--context", "nowhere").endswith("there is no context nowhere: choose from lab")
+
+
+def test_a_server_that_is_away_is_named(lab: Lab, folder: Path) -> None:
+    told = refused(lab, kubeconfig=changed(lab, folder, cluster={"server": "https://127.0.0.1:1"}))
+    assert told.startswith("the API server https://127.0.0.1:1 of context lab cannot be reached (")
+
+
+def test_who_is_nobody_there_is_told_so_without_the_token(lab: Lab, folder: Path) -> None:
+    told = refused(lab, kubeconfig=changed(lab, folder, user={"token": "secret-of-somebody"}))
+    assert "refuses (401 Unauthorized): log in again" in told
+    assert "secret-of-somebody" not in told
+
+
+def test_an_image_that_cannot_be_had_is_told_at_once(lab: Lab) -> None:
+    told = refused(lab, "--image", "registry.invalid/demo:1")
+    assert "cannot get its image registry.invalid/demo:1 (ImagePullBackOff" in told
+    assert "--image" in told
+
+
+@pytest.fixture
+def cordoned(lab: Lab) -> Iterator[None]:
+    """No node takes pods."""
+
+    async def cordon(on: bool) -> None:
+        for node in (await lab.cluster.api.list(NODE)).items:
+            await lab.cluster.api.patch(NODE, "", node["metadata"]["name"], {"spec": {"unschedulable": on or None}})
+
+    lab.call(cordon, True)
+    yield
+    lab.call(cordon, False)
+
+
+def test_pods_that_stay_pending_are_told_in_the_schedulers_words(lab: Lab, cordoned: None) -> None:
+    told = refused(lab, "--pending-s", "1")
+    assert "stays pending, as no node takes it: 0/3 nodes are available" in told
