@@ -13,7 +13,7 @@ KUBECTL := see https://kubernetes.io/docs/tasks/tools/
 KIND_GO := see https://kind.sigs.k8s.io/docs/user/quick-start/
 
 .PHONY: help compare readme simulate micro test test-cluster soak check format proto lock clean
-.PHONY: image kind-up kind-down
+.PHONY: image kind-up kind-compare kind-down
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,11 @@ kind-up:  ## Start a cluster in Docker, with all of k8s/overlays/kind (Docker, k
 	kubectl --context kind-$(KIND) -n discovery-demo rollout restart deployment
 	for each in echo consumer xds; do \
 	  kubectl --context kind-$(KIND) -n discovery-demo rollout status deployment $$each --timeout 180s || exit; done
+
+kind-compare:  ## Compare in that cluster; options: ARGS="--quick"
+	$(call need,kubectl,$(KUBECTL))
+	$(call answers,kubectl --context kind-$(KIND) get --raw /readyz,no cluster answers as kind-$(KIND): make kind-up)
+	@$(MAKE) --no-print-directory compare ARGS="--cluster --context kind-$(KIND) $(ARGS)"
 
 kind-down:  ## Remove that cluster
 	$(call need,kind,$(KIND_GO))

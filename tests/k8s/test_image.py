@@ -118,6 +118,8 @@ def test_no_base_is_named_by_a_tag_that_moves() -> None:
         ("kind-up", {}, "make kind-up: there is no kind on PATH: see https://kind.sigs.k8s.io/"),
         ("kind-up", {"kind": 0}, "make kind-up: there is no kubectl on PATH: see https://kubernetes.io/"),
         ("kind-up", {"kind": 0, "kubectl": 0}, "make image: there is no docker on PATH"),
+        ("kind-compare", {}, "make kind-compare: there is no kubectl on PATH"),
+        ("kind-compare", {"kubectl": 1}, "make kind-compare: no cluster answers as kind-discovery: make kind-up"),
         ("kind-down", {}, "make kind-down: there is no kind on PATH"),
     ],
 )
