@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import median
 from typing import NamedTuple
 
 from hdrh.histogram import HdrHistogram
 
 from benchmarks.arm import Client, Key, Mode, Wire, named
 from benchmarks.result import Result, Run
+from benchmarks.statistics import interval
 
 WIRES = {"http": "HTTP", "grpc": "gRPC"}
 LONGEST_US = 3_600_000_000
 
 
 class Spread(NamedTuple):
-    """A number of several repeats: the median, the least and the greatest."""
+    """A number of several repeats: the median, and the interval that holds the true one, see `statistics.interval`."""
 
     median: float
     low: float
@@ -29,7 +29,10 @@ class Spread(NamedTuple):
     def of(cls, numbers: Iterable[float | None]) -> Spread | None:
         """None where no repeat has the number."""
         known = [number for number in numbers if number is not None]
-        return cls(median(known), min(known), max(known), len(known)) if known else None
+        if not known:
+            return None
+        found = interval(known)
+        return cls(found.median, found.low, found.high, len(known))
 
     def text(self, form: str) -> str:
         """The median, and where repeats differ in what is shown, from what to what."""

@@ -11,6 +11,7 @@ from benchmarks.page.markup import Markup, join, tag
 from benchmarks.page.panels import Draw, Finding, cost_key, moments_key, panels, scale
 from benchmarks.page.table import table
 from benchmarks.result import Expectation
+from benchmarks.statistics import interval
 
 
 def chapter(name: str, ident: str, given: Sequence[Arm]) -> Markup:
@@ -77,8 +78,11 @@ def _expectations(given: Sequence[Arm]) -> Markup:
 
 
 def _repeated(given: Sequence[Arm]) -> str:
-    several = any(len(arm.measured) > 1 for arm in given)
-    return ", the median of its repeats, and beneath it the least and the greatest" if several else ""
+    repeats = max((len(arm.measured) for arm in given), default=0)
+    if repeats < 2:
+        return ""
+    confidence = interval(range(repeats)).confidence
+    return f", the median of its repeats, and beneath it what holds the true one with {confidence:.0%} confidence"
 
 
 def _expectation(arm: Arm, expectation: Expectation) -> Markup:
