@@ -112,13 +112,35 @@ EVENT = Kind(
     fields=("involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid"),
 )
 SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts", "v1", {}, short_names=("sa",))
-ROLE = Kind("Role", "roles", "rbac.authorization.k8s.io/v1", {"rules": None})
-ROLE_BINDING = Kind(
-    "RoleBinding",
-    "rolebindings",
-    "rbac.authorization.k8s.io/v1",
-    {"roleRef": {"apiGroup": "", "kind": "", "name": ""}},
+CONFIG_MAP = Kind("ConfigMap", "configmaps", "v1", {}, short_names=("cm",))
+JOB = Kind(
+    "Job",
+    "jobs",
+    "batch/v1",
+    {"spec": {"template": {"metadata": {}, "spec": {"containers": None}}}, "status": {}},
+    subresources=_STATUS,
 )
+NETWORK_POLICY = Kind(
+    "NetworkPolicy",
+    "networkpolicies",
+    "networking.k8s.io/v1",
+    {"spec": {"podSelector": {}}},
+    short_names=("netpol",),
+)
+POD_DISRUPTION_BUDGET = Kind(
+    "PodDisruptionBudget",
+    "poddisruptionbudgets",
+    "policy/v1",
+    {"spec": {}, "status": {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}},
+    short_names=("pdb",),
+    subresources=_STATUS,
+)
+_RBAC = "rbac.authorization.k8s.io/v1"
+_TO_NOTHING = {"roleRef": {"apiGroup": "", "kind": "", "name": ""}}
+ROLE = Kind("Role", "roles", _RBAC, {"rules": None})
+ROLE_BINDING = Kind("RoleBinding", "rolebindings", _RBAC, _TO_NOTHING)
+CLUSTER_ROLE = Kind("ClusterRole", "clusterroles", _RBAC, {"rules": None}, namespaced=False)
+CLUSTER_ROLE_BINDING = Kind("ClusterRoleBinding", "clusterrolebindings", _RBAC, _TO_NOTHING, namespaced=False)
 KINDS = (
     SERVICE,
     POD,
@@ -129,8 +151,14 @@ KINDS = (
     NAMESPACE,
     EVENT,
     SERVICE_ACCOUNT,
+    CONFIG_MAP,
+    JOB,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
     ROLE,
     ROLE_BINDING,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
 )
 
 
