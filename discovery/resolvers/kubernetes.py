@@ -59,6 +59,7 @@ class KubernetesResolver(Resolver):
         self._config = config
         self._credentials = Credentials(config)
         self._known = ANY
+        self._warned = False
         self._hold_s = hold_s
         self._read_timeout_s = read_timeout_s
         self.names = self._name.names
@@ -91,7 +92,7 @@ class KubernetesResolver(Resolver):
 
     async def _slices(self) -> AsyncIterator[Slices]:
         access = await self._credentials.access()
-        warned = accepted = False
+        accepted = False
         while True:
             namespace = self._name.namespace or access.namespace
             watched = slices_of(
@@ -101,8 +102,8 @@ class KubernetesResolver(Resolver):
                 async with contextlib.aclosing(watched):
                     async for slices in watched:
                         accepted = True
-                        if not warned and (skipped := slices.of_names()):
-                            warned = True
+                        if not self._warned and (skipped := slices.of_names()):
+                            self._warned = True  # once, however often the watch begins anew
                             _log.warning("%s: slices of DNS names are skipped: %s", self, ", ".join(skipped))
                         yield slices
             except ApiError as error:
