@@ -24,6 +24,8 @@ CLIENTS: Final = "load"
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 OURS: Final = "discovery-compare"
+PART: Final = {"app.kubernetes.io/component": "in-cluster"}
+"""Of the namespace: other commands, which keep their pods at home, have namespaces that are not ours to judge."""
 
 _IMAGE_IN_BASE: Final = "discovery-demo"
 _CLIENT: Final = "client"
@@ -53,7 +55,7 @@ def namespace(name: str, annotations: Mapping[str, str]) -> Manifest:
     (made,) = _read("namespace.yaml")
     made["metadata"] = {
         "name": name,
-        "labels": {**made["metadata"]["labels"], MANAGED_BY: OURS},
+        "labels": {**made["metadata"]["labels"], MANAGED_BY: OURS, **PART},
         "annotations": dict(annotations),
     }
     return made

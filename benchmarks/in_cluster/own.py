@@ -17,7 +17,7 @@ import httpx
 from rich.console import Console
 
 from benchmarks.in_cluster import objects
-from benchmarks.in_cluster.objects import MANAGED_BY, OURS
+from benchmarks.in_cluster.objects import MANAGED_BY, OURS, PART
 from benchmarks.lab.client import ApiClient, ApiError
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.kinds import LEASE, NAMESPACE, Object
@@ -62,7 +62,8 @@ async def own_namespace(api: ApiClient, name: str, console: Console) -> AsyncIte
 
 async def remove_leftovers(api: ApiClient, console: Console) -> None:
     """Remove the namespaces of commands that were killed; those of commands that live elsewhere stay."""
-    listed = await api.list(NAMESPACE, selector=f"{MANAGED_BY}={OURS}")
+    selector = ",".join(f"{label}={value}" for label, value in {MANAGED_BY: OURS, **PART}.items())
+    listed = await api.list(NAMESPACE, selector=selector)
     for namespace in listed.items:
         name = namespace["metadata"]["name"]
         if "deletionTimestamp" in namespace["metadata"]:
