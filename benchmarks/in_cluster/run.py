@@ -102,7 +102,7 @@ async def _measure(options: Options, console: Console, record: Record, api: ApiC
     await own.remove_leftovers(api, console)
     async with own.own_namespace(api, name, console), Background() as background:
         control_plane = any(arm.strategy == "grpc-xds" for arm in arms)
-        for manifest in objects.everything(name, image, options.replicas, control_plane=control_plane):
+        for manifest in objects.everything(name, image, 0, control_plane=control_plane):
             await api.create(objects.kind_of(manifest), name, manifest)
         scene = Scene(api, name, options.cluster.pending_s)
         for work, called in scene.works():
