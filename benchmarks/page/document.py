@@ -16,7 +16,7 @@ from benchmarks.page.panels import panels, scale
 from benchmarks.page.slim import hoist
 from benchmarks.page.table import glossary, scrolling
 from benchmarks.page.verdicts import verdicts
-from benchmarks.result import Result
+from benchmarks.result import Environment, Result
 
 TITLE = "Who picks the pod?"
 HERE = Path(__file__).parent
@@ -67,10 +67,7 @@ def render(result: Result) -> str:
 def _header(result: Result) -> Markup:
     where = result.environment
     packages = ", ".join(f"{name} {version}" for name, version in where.packages.items())
-    facts = (
-        f"{len(result.runs)} runs on {where.cpus} CPUs, Python {where.python}, Linux {where.kernel}, "
-        f"data plane: {where.dataplane}, {packages}"
-    )
+    facts = f"{len(result.runs)} runs {_place(where)}, Python {where.python}, {packages}"
     note = [tag("p", USERSPACE_NOTE, class_="note")] if where.dataplane == USERSPACE.dataplane else []
     links = [
         ("#verdict", "Verdict"),
@@ -87,6 +84,13 @@ def _header(result: Result) -> Markup:
         note,
         tag("nav", tag("ul", [tag("li", tag("a", text, href=to)) for to, text in links]), aria_label="Contents"),
     )
+
+
+def _place(where: Environment) -> str:
+    if where.dataplane == "cluster":
+        return f"in a cluster of Kubernetes {where.api_server}"
+    server = "" if where.api_server == "lab" else f", API server {where.api_server}"
+    return f"on {where.cpus} CPUs, Linux {where.kernel}, data plane: {where.dataplane}{server}"
 
 
 def _verdicts(result: Result) -> Markup:

@@ -1,6 +1,7 @@
 """The page as a file: it needs nothing else, escapes what it is given, and stays small."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,18 @@ def test_a_full_run_is_under_two_megabytes(tmp_path: Path) -> None:
     path = document.write(full(), tmp_path)
 
     assert 500_000 < path.stat().st_size < LIMIT
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, "on 2 CPUs, Linux 6.1.0, data plane: nftables, Python"),
+        ({"api_server": "v1.36.1"}, "data plane: nftables, API server v1.36.1, Python"),
+        ({"dataplane": "cluster", "api_server": "v1.36.1"}, "in a cluster of Kubernetes v1.36.1, Python"),
+    ],
+)
+def test_it_says_where_it_was_measured(environment: dict[str, str], told: str) -> None:
+    some = result(run("kubernetes"))
+    some = replace(some, environment=replace(some.environment, **environment))  # type: ignore[arg-type] # of words
+
+    assert told in document.render(some)
