@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from .access import BearerTokens
 from .api_handlers import Api
+from .container_log import PodLogs
 from .faults import Faults, control
 from .store import Store
 from .store_errors import StoreError, TooLargeError
@@ -41,8 +42,9 @@ class ApiServer:
     """Serves a store until the `async with` block ends, at which every watch ends, too.
 
     Port 0 takes a free one; `url` tells which. `tokens` maps the bearer tokens that are let in to their users; a
-    collection of tokens is one of the administrator's. `tls` are the files of a certificate and of its key.
-    `faults` make it misbehave. Raises `OSError` where the address cannot be had.
+    collection of tokens is one of the administrator's, and several servers may share what a `BearerTokens` knows.
+    `tls` are the files of a certificate and of its key. `faults` make it misbehave. `logs` are what pods have written.
+    Raises `OSError` where the address cannot be had.
     """
 
     def __init__(
@@ -51,17 +53,18 @@ class ApiServer:
         *,
         host: str,
         port: int,
-        tokens: Mapping[str, str] | Collection[str],
+        tokens: Mapping[str, str] | Collection[str] | BearerTokens,
         tls: tuple[Path, Path] | None = None,
         bookmark_interval_s: float = 60.0,
         faults: Faults | None = None,
+        logs: PodLogs | None = None,
     ) -> None:
         self._address = (host, port)
         self._tls = tls
         self._faults = Faults() if faults is None else faults
         self._faults.attach(self, store)
-        users = BearerTokens(tokens)
-        self._api = Api(store, bookmark_interval_s, users)
+        users = tokens if isinstance(tokens, BearerTokens) else BearerTokens(tokens)
+        self._api = Api(store, bookmark_interval_s, users, {} if logs is None else logs)
         self._app = Starlette(
             routes=[*self._api.routes(), *control.routes(self._faults)],
             middleware=[Middleware(AuthenticationMiddleware, backend=users, on_error=_unauthenticated)],

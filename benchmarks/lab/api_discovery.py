@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import tokens
-from .kinds import KINDS, SERVICE_ACCOUNT, Kind
+from .kinds import KINDS, POD, SERVICE_ACCOUNT, Kind
 
 _VERBS = ("create", "delete", "get", "list", "patch", "update", "watch")
 _VERSION = {
@@ -82,6 +82,10 @@ def _resources(api_version: str) -> dict[str, Any]:
         if kind == SERVICE_ACCOUNT:
             token = {"singularName": "", "namespaced": True, **tokens.KIND, "verbs": ("create",)}
             resources.append({"name": f"{kind.plural}/token", **token})
+        if kind == POD:
+            named = {"singularName": "", "namespaced": True}
+            resources.append({"name": f"{kind.plural}/binding", **named, "kind": "Binding", "verbs": ("create",)})
+            resources.append({"name": f"{kind.plural}/log", **named, "kind": POD.name, "verbs": ("get",)})
         for subresource in kind.subresources:
             scale = {"group": "autoscaling", "version": "v1"} if subresource == "scale" else {}
             resources.append(

@@ -1,15 +1,16 @@
 """The request handlers of the lab's API server, over a store.
 
 Every kind alike: get, list, watch, create, replace, patch, delete, by who has the right to; `status`, the `scale` of
-Deployments and the `token` of ServiceAccounts. A status may also be written with its object. Behaviour follows
-https://kubernetes.io/docs/reference/using-api/api-concepts/ and what a real 1.36 server was seen to do.
+Deployments, the `token` of ServiceAccounts, and what `pod_requests` serves of Pods. A status may also be written with
+its object. Behaviour follows https://kubernetes.io/docs/reference/using-api/api-concepts/ and what a real 1.36 server
+was seen to do.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,22 +18,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from . import tokens
+from . import namespaces, tokens
 from .access import Attempt, BearerTokens, authorize, service_account_user
+from .admission import admitted
 from .api_discovery import discovery_routes
 from .bodies import json_body, object_body, patch_body
+from .container_log import PodLogs
 from .defaults import with_defaults
 from .history import Watch
 from .kinds import KINDS, NAMESPACE, POD, SERVICE, SERVICE_ACCOUNT, Key, Kind, Object
 from .listing import ListOptions, check_reached, page_of, whole_number
+from .pod_deletion import delete_pod
+from .pod_requests import PodRequests
 from .scale import scale_of, scaled
 from .store import Store
 from .tables import table, wants_table
 from .watch_stream import watch_lines
 
 _DEFAULT_WATCH_S = 1800  # a real server picks 30 to 60 minutes
-_DEFAULT_GRACE_S = 30
-_DELETION_ANSWERS_OBJECT = frozenset({POD, SERVICE, SERVICE_ACCOUNT, NAMESPACE})
+_DELETION_ANSWERS_OBJECT = frozenset({POD, SERVICE, SERVICE_ACCOUNT})
 
 _Handler = Callable[[Kind, Request], Awaitable[Response]]
 
@@ -40,8 +44,10 @@ _Handler = Callable[[Kind, Request], Awaitable[Response]]
 class Api:
     """Answers the requests of one API server, and can end all its watches."""
 
-    def __init__(self, store: Store, bookmark_interval_s: float, users: BearerTokens) -> None:
+    def __init__(self, store: Store, bookmark_interval_s: float, users: BearerTokens, logs: PodLogs) -> None:
+        namespaces.create_standard(store)
         self._store = store
+        self._pods = PodRequests(store, logs)
         self._users = users
         self._bookmark_interval_s = bookmark_interval_s
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
@@ -60,6 +66,9 @@ class Api:
             ]
             if kind == SERVICE_ACCOUNT:
                 served.append((f"{one}/token", "POST", "create", self._create_token, "token"))
+            if kind == POD:
+                served.append((f"{one}/binding", "POST", "create", self._pods.bind, "binding"))
+                served.append((f"{one}/log", "GET", "get", self._pods.log, "log"))
             handlers = (self._get, self._replace_status, self._patch_status)
             for subresource in kind.subresources:
                 if subresource == "scale":
@@ -142,8 +151,11 @@ class Api:
         return JSONResponse(_as_table(kind, request)(self._store.get(kind, *_place(request))))
 
     async def _create(self, kind: Kind, request: Request) -> Response:
-        obj = with_defaults(kind, await object_body(kind, request), self._store.list(kind))
-        return JSONResponse(self._store.create(kind, request.path_params.get("namespace", ""), obj), 201)
+        body, namespace = await object_body(kind, request), request.path_params.get("namespace", "")
+        obj = with_defaults(kind, admitted(self._store, kind, namespace, body), self._store.list(kind))
+        if kind == NAMESPACE:
+            return JSONResponse(namespaces.create(self._store, obj), 201)
+        return JSONResponse(self._store.create(kind, namespace, obj), 201)
 
     async def _replace(self, kind: Kind, request: Request) -> Response:
         body = await object_body(kind, request)
@@ -197,40 +209,14 @@ class Api:
             "gracePeriodSeconds",
         )
         preconditions = options.get("preconditions") or {}
-        if kind == POD:
-            return JSONResponse(self._delete_pod(place, grace_s, preconditions))
-        deleted = self._store.delete(kind, *place, preconditions)
         if kind == NAMESPACE:
-            self._empty(place[1])
+            return JSONResponse(namespaces.terminate(self._store, place[1]))
+        if kind == POD:
+            deleted = delete_pod(self._store, place, grace_s, preconditions)
+        else:
+            deleted = self._store.delete(kind, *place, preconditions)
+        namespaces.finish(self._store, place[0])
         return JSONResponse(deleted if kind in _DELETION_ANSWERS_OBJECT else _deletion(kind, deleted))
-
-    def _delete_pod(self, place: Key, grace_s: int | None, preconditions: Mapping[str, Any]) -> Object:
-        current = self._store.get(POD, *place)
-        spec = current.get("spec") or {}
-        # A pod on a node is only marked; the node removes it, with a grace period of 0, once it has ended.
-        if grace_s == 0 or not spec.get("nodeName"):
-            return self._store.delete(POD, *place, preconditions)
-        if "deletionTimestamp" in current["metadata"]:
-            return current
-        if grace_s is None:
-            grace_s = spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S)
-        gone_at = datetime.now(UTC) + timedelta(seconds=grace_s)
-        marks = {
-            **preconditions,
-            "deletionTimestamp": gone_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "deletionGracePeriodSeconds": grace_s,
-        }
-        return self._store.patch(POD, *place, {"metadata": marks})
-
-    def _empty(self, namespace: str) -> None:
-        """Delete what is in a namespace that is gone; pods on a node are given the usual time."""
-        for kind in KINDS:
-            for obj in self._store.list(kind, namespace):
-                place = namespace, obj["metadata"]["name"]
-                if kind == POD:
-                    self._delete_pod(place, None, {})
-                else:
-                    self._store.delete(kind, *place)
 
 
 def _place(request: Request) -> Key:
@@ -253,9 +239,8 @@ def _with_status_of(current: Object, body: Object) -> Object:
 
 
 def _status_only(current: Object, changed: Object) -> Object:
-    stated = changed["metadata"].get("resourceVersion")
-    version = {"resourceVersion": stated} if stated else {}
-    return {**current, "metadata": {**current["metadata"], **version}, "status": changed.get("status") or {}}
+    stated = {field: value for field in ("uid", "resourceVersion") if (value := changed["metadata"].get(field))}
+    return {**current, "metadata": {**current["metadata"], **stated}, "status": changed.get("status") or {}}
 
 
 def _as_table(kind: Kind, request: Request) -> Callable[[Object], Object]:

@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from .kinds import Kind, Object, key_of
+from . import tokens
+from .kinds import NODE, POD, SERVICE_ACCOUNT, Kind, Object, key_of
 
 
 class ApiError(Exception):
@@ -103,6 +104,25 @@ class ApiClient:
         return await self._request(
             "PATCH", kind.path(namespace, name), patch, media_type="application/merge-patch+json"
         )
+
+    async def patch_status(self, kind: Kind, obj: Object, status: Mapping[str, Any]) -> Object:
+        """Replace fields of an object's status; a conflict if another one has its name by now."""
+        patch = {"metadata": {"uid": obj["metadata"]["uid"]}, "status": status}
+        path = f"{kind.path(*key_of(obj))}/status"
+        return await self._request("PATCH", path, patch, media_type="application/merge-patch+json")
+
+    async def bind(self, pod: Object, node: str) -> None:
+        """Put a pod on a node, as a scheduler does."""
+        metadata = {field: pod["metadata"][field] for field in ("name", "uid")}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": metadata}
+        target = {"apiVersion": "v1", "kind": NODE.name, "name": node}
+        await self._request("POST", f"{POD.path(*key_of(pod))}/binding", {**binding, "target": target})
+
+    async def token(self, namespace: str, account: str, lifetime_s: int) -> str:
+        """A new one of a service account."""
+        path = f"{SERVICE_ACCOUNT.path(namespace, account)}/token"
+        request = {**tokens.HEAD, "spec": {"expirationSeconds": lifetime_s}}
+        return str((await self._request("POST", path, request))["status"]["token"])
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, grace_s: int = 0) -> None:
         """Delete an object; a pod that is given time stays, terminating, until it is deleted with 0."""

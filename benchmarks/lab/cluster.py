@@ -16,9 +16,12 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from . import accepted, certificates, cuts, manifests, nft, rules
+from .access import BearerTokens
 from .api import ApiServer
 from .background import Background, together
 from .client import ApiClient
+from .container_log import PodLogs
+from .credentials import Credentials
 from .dataplane import DataPlane
 from .deployment_controller import run_deployment_controller
 from .endpoints_controller import run_endpoints_controller
@@ -108,14 +111,16 @@ class Cluster:
         files = certificates.issue(folder, host)
         tls = (files.certificate, files.key)
         self.faults = Faults()
-        server = ApiServer(self._store, host=host, port=port, tokens={token}, tls=tls, faults=self.faults)
+        users, logs = BearerTokens({token}), PodLogs()
+        server = ApiServer(self._store, host=host, port=port, tokens=users, tls=tls, faults=self.faults, logs=logs)
         await stack.enter_async_context(server)
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(
             json.dumps(manifests.kubeconfig(server.url, token, files.authority.read_bytes()), indent=1)
         )
         # The cluster itself goes by another door, where it is not met by the faults.
-        own = await stack.enter_async_context(ApiServer(self._store, host=LOOPBACK, port=0, tokens={token}))
+        inner = ApiServer(self._store, host=LOOPBACK, port=0, tokens=users, logs=logs)
+        own = await stack.enter_async_context(inner)
         self.api = await stack.enter_async_context(ApiClient(own.url, token))
 
         def changed() -> None:
@@ -140,8 +145,10 @@ class Cluster:
         self._background.start(run_endpoints_controller(self.api), "Endpoints controller")
         self._background.start(run_deployment_controller(self.api), "Deployment controller")
         self._background.start(self._dataplane.run(), "data plane")
-        self._kubelet = await stack.enter_async_context(Kubelet(self.api, self._background, folder, self._surroundings))
-        agent = NodeAgent(self.api, self._kubelet, self._background, _ZONES, self._addresses)
+        kubelet = Kubelet(self.api, self._background, folder / "pods", self._surroundings, logs)
+        self._kubelet = await stack.enter_async_context(kubelet)
+        credentials = Credentials(self.api, server.url, files.authority.read_bytes(), folder / "pods")
+        agent = NodeAgent(self.api, self._kubelet, self._background, credentials, self._addresses)
         self._background.start(agent.run(), "node agent")
         if not forwards:
             await self._expose_dns()

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 
-from .client import ApiError
+from .client import ApiClient, ApiError
+from .kinds import POD, Object
 from .mirror import RETRY_S, Mirror, passing
 
 _QUIET_S = 0.003  # a burst of changes is over when nothing has come for so long
 _BURST_S = 0.02  # but what has come by then is written
+_FORBIDDEN_RETRY_S = 1.0
 
 
 async def reconcile(mirrors: Sequence[Mirror], changed: asyncio.Event, write: Callable[[], Awaitable[None]]) -> None:
@@ -27,7 +29,8 @@ async def reconcile(mirrors: Sequence[Mirror], changed: asyncio.Event, write: Ca
             try:
                 await write()
             except ApiError as error:
-                if error.code not in {404, 409}:  # those: somebody else wrote in between, whose event may be on its way
+                # Those: somebody else wrote in between, whose event may be on its way.
+                if error.code not in {404, 409} and not of_ending_namespace(error):
                     if not passing(error):
                         raise
                     await asyncio.sleep(RETRY_S)
@@ -36,6 +39,29 @@ async def reconcile(mirrors: Sequence[Mirror], changed: asyncio.Event, write: Ca
             except httpx.TransportError:
                 await asyncio.sleep(RETRY_S)
                 changed.set()
+
+
+def of_ending_namespace(error: ApiError) -> bool:
+    """Whether something was not created because its namespace is about to go."""
+    return error.code == 403 and str(error).endswith("because it is being terminated")
+
+
+class PodMaker:
+    """Creates the pods of a controller, which has `changed` set again later on where the API server forbids one."""
+
+    def __init__(self, client: ApiClient, changed: asyncio.Event) -> None:
+        self._client = client
+        self._changed = changed
+
+    async def create(self, namespace: str, pod: Object) -> Object | str:
+        """The new pod, or why it is forbidden: its service account is missing, say, or its namespace is about to go."""
+        try:
+            return await self._client.create(POD, namespace, pod)
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            asyncio.get_running_loop().call_later(_FORBIDDEN_RETRY_S, self._changed.set)
+            return str(error)
 
 
 async def _burst(changed: asyncio.Event) -> None:

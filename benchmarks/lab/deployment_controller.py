@@ -4,12 +4,12 @@ It also removes the pods of a Deployment that is gone, which is the garbage coll
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .client import ApiClient
-from .controllers import reconcile
-from .deployments import is_orphan, plan_step
+from .controllers import PodMaker, reconcile
+from .deployments import is_orphan, plan_step, with_refusal
 from .kinds import DEPLOYMENT, POD, Object, key_of
 from .mirror import Mirror
 
@@ -29,6 +29,7 @@ class _Controller:
         self.mirrors = tuple(Mirror(client, kind, self.changed.set) for kind in (DEPLOYMENT, POD))
         self._deployments, self._pods = self.mirrors
         self._client = client
+        self._maker = PodMaker(client, self.changed)
 
     async def write(self) -> None:
         deployments = tuple(self._deployments.objects.values())
@@ -39,14 +40,22 @@ class _Controller:
         for deployment in deployments:
             namespace, _name = key_of(deployment)
             step = plan_step(deployment, self._pods_in(namespace))
-            for new in step.create:
-                self._pods.note(await self._client.create(POD, namespace, new))
+            refusal = await self._create(namespace, step.create)
             for pod in step.delete:
                 await self._delete(pod)
             if step.create or step.delete:
                 # What was just written counts in the status, too.
                 step = plan_step(deployment, self._pods_in(namespace))
-            await self._report(deployment, step.status)
+            await self._report(deployment, with_refusal(step.status, refusal))
+
+    async def _create(self, namespace: str, new: Iterable[Object]) -> str | None:
+        """Why one of them is forbidden, which the others then are, too."""
+        for pod in new:
+            made = await self._maker.create(namespace, pod)
+            if isinstance(made, str):
+                return made
+            self._pods.note(made)
+        return None
 
     def _pods_in(self, namespace: str) -> list[Object]:
         return [pod for pod in self._pods.objects.values() if key_of(pod)[0] == namespace]

@@ -77,6 +77,14 @@ def ready(pod: Object) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def with_refusal(status: Mapping[str, Any], refusal: str | None) -> Mapping[str, Any]:
+    """The status of a Deployment whose pods the API server forbids, for this reason."""
+    if refusal is None:
+        return status
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refusal}
+    return {**status, "conditions": [*status["conditions"], failure]}
+
+
 def _retired(new: list[Object], old: list[Object], least: int) -> list[Object]:
     """Old pods that can go while `least` pods stay ready: first those that are not ready themselves."""
     not_ready_new = sum(not ready(pod) for pod in new)

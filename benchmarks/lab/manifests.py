@@ -27,15 +27,15 @@ ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 Manifest = dict[str, Any]
 
 
-def kubeconfig(server: str, token: str, authority: bytes) -> Manifest:
-    """With one context, in namespace `default`; `authority` is the PEM of what the server's certificate is from."""
+def kubeconfig(server: str, token: str, authority: bytes, namespace: str = NAMESPACE) -> Manifest:
+    """With one context, in the namespace; `authority` is the PEM of what the server's certificate is from."""
     trusted = base64.b64encode(authority).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "lab", "cluster": {"server": server, "certificate-authority-data": trusted}}],
         "users": [{"name": "lab", "user": {"token": token}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": NAMESPACE}}],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": namespace}}],
         "current-context": "lab",
     }
 
@@ -134,18 +134,6 @@ def pod_ports(pod: Object, http: int, grpc: int) -> Manifest:
         for container in pod["spec"]["containers"]
     ]
     return {"spec": {"containers": containers}}
-
-
-def running(address: str) -> Manifest:
-    """A patch of a Pod that has been given an address, and is not ready yet."""
-    return {"status": _running(address, ready=False)}
-
-
-def waiting(name: str, restarts: int, reason: str, message: str) -> Manifest:
-    """A patch of a Pod whose container does not run, and why."""
-    state = {"waiting": {"reason": reason, "message": message}}
-    container = {"name": name, "ready": False, "restartCount": restarts, "state": state}
-    return {"status": {"phase": "Pending", "conditions": conditions(ready=False), "containerStatuses": [container]}}
 
 
 def conditions(*, ready: bool) -> list[Manifest]:

@@ -1,30 +1,27 @@
 """Pods that come through the API: each is given a node and an address, its process runs, and ends with its object.
 
-What a scheduler, an address plan and the kubelets of all nodes are in a cluster. Whatever image a container names, what
-runs is `services.provider`, with the first container's `args` as its options.
+What a scheduler, an address plan and the kubelets of all nodes are in a cluster. What runs is said in `pod_program`.
 """
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from .background import Background
 from .client import ApiClient, ApiError
 from .controllers import reconcile
-from .errors import LabError
-from .kinds import POD, Object
-from .manifests import NAMESPACE, waiting
+from .credentials import Credentials
+from .kinds import NODE, POD, Object, key_of
 from .mirror import Mirror
-from .pod_settings import PodSettings
+from .pod_life import PodLife
+from .pod_status import unschedulable
 from .pods import Kubelet
-
-_FIRST_BACKOFF_S = 1.0
-_LAST_BACKOFF_S = 30.0
+from .scheduling import SCHEDULER, Unschedulable, node_for
 
 
 class NodeAgent:
-    """Runs the Pods of namespace `default` that have no address yet; `zones` maps node to zone.
+    """Runs the Pods of every namespace that have no address yet, on the nodes that the API knows.
 
     A Pod that has one when it is first seen is somebody else's, but ends, too, when its object is deleted.
     """
@@ -34,77 +31,84 @@ class NodeAgent:
         client: ApiClient,
         kubelet: Kubelet,
         background: Background,
-        zones: Mapping[str, str],
+        credentials: Credentials,
         addresses: Iterator[str],
     ) -> None:
         self._client = client
         self._kubelet = kubelet
         self._background = background
-        self._zones = zones
+        self._credentials = credentials
         self._addresses = addresses
         self._running: dict[str, asyncio.Task[None]] = {}  # by uid
         self._leaving: set[str] = set()
         self._changed = asyncio.Event()
-        self._pods = Mirror(client, POD, self._changed.set)
+        self._pods, self._nodes = (Mirror(client, kind, self._changed.set) for kind in (POD, NODE))
 
     async def run(self) -> None:
         """Follow the API until cancelled; raises an `ExceptionGroup` of `ApiError` if it refuses."""
-        await reconcile((self._pods,), self._changed, self._act)
+        await reconcile((self._pods, self._nodes), self._changed, self._act)
 
     async def _act(self) -> None:
-        pods = {
-            pod["metadata"]["uid"]: pod
-            for pod in self._pods.objects.values()
-            if pod["metadata"]["namespace"] == NAMESPACE
-        }
-        for uid, pod in pods.items():
-            name, address = pod["metadata"]["name"], (pod.get("status") or {}).get("podIP")
-            if "deletionTimestamp" in pod["metadata"]:
-                if uid not in self._leaving and (uid in self._running or self._kubelet.serves(name)):
-                    self._leaving.add(uid)
-                    self._background.start(self._leave(pod), f"end of pod {name}")
-            elif uid not in self._running and not address and (pod.get("spec") or {}).get("containers"):
-                node = await self._node_of(pod)
-                self._running[uid] = self._background.start(self._live(pod, node), f"pod {name}")
+        pods = {pod["metadata"]["uid"]: pod for pod in self._pods.objects.values()}
         for uid in self._running.keys() - pods.keys():  # deleted with force: nobody waits for what is in flight
-            self._running.pop(uid).cancel()
+            await self._end(uid)
         self._leaving &= pods.keys()
+        for uid, pod in pods.items():
+            if "deletionTimestamp" in pod["metadata"]:
+                if uid not in self._leaving and (uid in self._running or self._kubelet.serves(key_of(pod))):
+                    self._leaving.add(uid)
+                    self._background.start(self._leave(pod), f"end of pod {pod['metadata']['name']}")
+            elif uid not in self._running and _is_new(pod):
+                await self._place(pod)
 
-    async def _node_of(self, pod: Object) -> str:
-        if node := pod["spec"].get("nodeName"):
-            return str(node)
-        taken = Counter((other.get("spec") or {}).get("nodeName") for other in self._pods.objects.values())
-        node = min(self._zones, key=lambda name: taken[name])
-        metadata = pod["metadata"]
-        bound = await self._client.patch(POD, metadata["namespace"], metadata["name"], {"spec": {"nodeName": node}})
+    async def _place(self, pod: Object) -> None:
+        """Have a pod run that is on a node; put it on one where it is on none."""
+        if not (node := pod["spec"].get("nodeName")):
+            await self._schedule(pod)
+        elif node in {name for _, name in self._nodes.objects}:
+            uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+            life = PodLife(self._client, self._kubelet, self._credentials, pod, next(self._addresses))
+            self._running[uid] = self._background.start(life.run(), f"pod {name}")
+
+    async def _schedule(self, pod: Object) -> None:
+        if pod["spec"].get("schedulerName", SCHEDULER) != SCHEDULER:
+            return
+        try:
+            node = node_for(pod, tuple(self._nodes.objects.values()), self._pods.objects.values())
+        except Unschedulable as error:
+            before = pod.get("status") or {}
+            told = unschedulable(before, str(error), datetime.now(UTC))
+            if told != before:
+                self._pods.note(await self._client.patch_status(POD, pod, told))
+            return
+        await self._client.bind(pod, node)
+        bound = await self._client.get(POD, *key_of(pod))
         self._pods.note(bound)
-        return node
-
-    async def _live(self, pod: Object, node: str) -> None:
-        """Run the pod's process, again and again if it ends by itself, with more and more time in between."""
-        name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]
-        settings = PodSettings(arguments=tuple(container.get("args") or ()))
-        address, zone = next(self._addresses), self._zones.get(node, "")
-        backoff_s, restarts = _FIRST_BACKOFF_S, 0
-        while True:
-            try:
-                return await self._kubelet.run(name, address, node, zone, settings)
-            except LabError as error:
-                report = waiting(container.get("name", name), restarts, "CrashLoopBackOff", str(error))
-            except ApiError as error:
-                if error.code != 404:
-                    raise
-                return None  # deleted meanwhile
-            with contextlib.suppress(ApiError):
-                await self._client.patch(POD, NAMESPACE, name, report)
-            await asyncio.sleep(backoff_s)
-            backoff_s, restarts = min(2 * backoff_s, _LAST_BACKOFF_S), restarts + 1
+        await self._place(bound)
 
     async def _leave(self, pod: Object) -> None:
         metadata = pod["metadata"]
-        await self._kubelet.quit(metadata["name"], metadata.get("deletionGracePeriodSeconds", 0))
-        if task := self._running.pop(metadata["uid"], None):
+        await self._kubelet.quit(key_of(pod), metadata.get("deletionGracePeriodSeconds", 0), _hook_s(pod))
+        await self._end(metadata["uid"])
+        with contextlib.suppress(ApiError):
+            await self._client.delete(POD, *key_of(pod))
+
+    async def _end(self, uid: str) -> None:
+        if task := self._running.pop(uid, None):
             task.cancel()
             await asyncio.wait({task})
-        with contextlib.suppress(ApiError):
-            await self._client.delete(POD, metadata["namespace"], metadata["name"])
+
+
+def _is_new(pod: Object) -> bool:
+    """Whether it is for us to run, and has not run."""
+    status = pod.get("status") or {}
+    has_run = status.get("podIP") or status.get("phase") in {"Succeeded", "Failed"}
+    return not has_run and bool((pod.get("spec") or {}).get("containers"))
+
+
+def _hook_s(pod: Object) -> float:
+    """How long the first container's preStop hook sleeps (KEP-3960)."""
+    for container in ((pod.get("spec") or {}).get("containers") or ())[:1]:
+        sleep = ((container.get("lifecycle") or {}).get("preStop") or {}).get("sleep") or {}
+        return float(sleep.get("seconds", 0))
+    return 0.0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+GRACE_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +19,9 @@ class PodSettings:
     concurrency: int = 0
     lame_duck_s: float = 2.0
     arguments: tuple[str, ...] = ()
+
+    def options(self, address: str, http_port: int, grpc_port: int) -> list[str]:
+        """Those of services.provider."""
+        options = ["--latency-ms", str(self.latency_ms), "--concurrency", str(self.concurrency)]
+        options += ["--lame-duck-s", str(self.lame_duck_s), "--grace-s", str(GRACE_S), *self.arguments]
+        return [*options, "--host", address, "--http-port", str(http_port), "--grpc-port", str(grpc_port)]

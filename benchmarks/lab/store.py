@@ -72,10 +72,12 @@ class Store:
         found = (obj for key, obj in objects.items() if namespace in {None, key[0]} and selector.selects(obj))
         return tuple(sorted(found, key=key_of))
 
-    def create(self, kind: Kind, namespace: str, obj: Object) -> Object:
+    def create(
+        self, kind: Kind, namespace: str, obj: Object, complete: Callable[[Object], Object] = lambda obj: obj
+    ) -> Object:
         """Store a new object, named by `metadata.name` or `metadata.generateName`.
 
-        Raises `AlreadyExistsError` or `InvalidError`.
+        `complete` fills in what depends on its name and uid. Raises `AlreadyExistsError` or `InvalidError`.
         """
         metadata = obj["metadata"]
         name = str(metadata.get("name") or self._generated_name(kind, namespace, metadata.get("generateName")))
@@ -87,7 +89,7 @@ class Store:
             "generation": 1,
             "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        return self._commit("ADDED", kind, stored, None)
+        return self._commit("ADDED", kind, dict(complete(stored)), None)
 
     def update(self, kind: Kind, namespace: str, obj: Object) -> Object:
         """Replace an object; one that changes nothing commits nothing.

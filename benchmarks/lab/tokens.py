@@ -10,6 +10,7 @@ from .kinds import Object
 from .store_errors import InvalidError
 
 KIND = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
+HEAD = {"kind": KIND["kind"], "apiVersion": f"{KIND['group']}/{KIND['version']}"}
 
 _USUAL_S = 3600
 _SHORTEST_S = 600
@@ -30,8 +31,7 @@ def answer(account: Object, request: Mapping[str, Any], token: str, now: datetim
     lives_s = lifetime_s(request)
     until = (now + timedelta(seconds=lives_s)).astimezone(UTC)
     return {
-        "kind": KIND["kind"],
-        "apiVersion": f"{KIND['group']}/{KIND['version']}",
+        **HEAD,
         "metadata": {field: account["metadata"][field] for field in ("name", "namespace")},
         "spec": {**_spec(request), "expirationSeconds": lives_s},
         "status": {"token": token, "expirationTimestamp": until.strftime("%Y-%m-%dT%H:%M:%SZ")},

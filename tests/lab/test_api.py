@@ -272,14 +272,15 @@ async def test_bookmarks_come_at_intervals_in_the_shape_of_real_ones(store: Stor
 
 
 async def test_a_watch_ends_in_time_and_with_a_bookmark(http: httpx.AsyncClient, store: Store) -> None:
+    now = str(store.version)
     async with (
-        watching(http, PODS, resourceVersion="1", timeoutSeconds="1") as silent,
-        watching(http, PODS, resourceVersion="1", timeoutSeconds="1", allowWatchBookmarks="true") as marked,
+        watching(http, PODS, resourceVersion=now, timeoutSeconds="1") as silent,
+        watching(http, PODS, resourceVersion=now, timeoutSeconds="1", allowWatchBookmarks="true") as marked,
     ):
         assert [event async for event in silent] == []
         (bookmark,) = [event async for event in marked]
 
-    assert (bookmark["type"], bookmark["object"]["metadata"]) == ("BOOKMARK", {"resourceVersion": "1"})
+    assert (bookmark["type"], bookmark["object"]["metadata"]) == ("BOOKMARK", {"resourceVersion": now})
 
 
 @asynccontextmanager

@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from benchmarks.lab import manifests
-from benchmarks.lab.client import ApiClient
-from benchmarks.lab.deployments import ready
-from benchmarks.lab.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, Object
+from benchmarks.lab.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD
 from tests.conftest import Lab
 
+from .running import all_ready, gone, processes, until, waits
+
 ZONES = {"node-0": "zone-a", "node-1": "zone-b", "node-2": "zone-c"}
-
-Pods = dict[str, Object]
-
-
-async def until(api: ApiClient, app: str, holds: Callable[[Pods], bool]) -> Pods:
-    """Wait until it holds for the pods of an app, by name; returns them."""
-    selector = f"app={app}"
-    listed = await api.list(POD, "default", selector=selector)
-    pods = {pod["metadata"]["name"]: pod for pod in listed.items}
-    if holds(pods):
-        return pods
-    async with aclosing(api.watch(POD, "default", version=listed.version, selector=selector)) as events:
-        async for event in events:
-            if event.type == "DELETED":
-                pods.pop(event.object["metadata"]["name"], None)
-            elif event.type != "BOOKMARK":
-                pods[event.object["metadata"]["name"]] = event.object
-            if holds(pods):
-                return pods
-    raise AssertionError("the watch ended")
-
-
-def all_ready(count: int) -> Callable[[Pods], bool]:
-    def holds(pods: Pods) -> bool:
-        staying = [pod for pod in pods.values() if "deletionTimestamp" not in pod["metadata"]]
-        return len(staying) == len(pods) == count and all(map(ready, staying))
-
-    return holds
-
-
-def gone(pods: Pods) -> bool:
-    return not pods
-
-
-def processes(pod: str) -> list[int]:
-    """The processes that say they are the pod."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if f"POD_NAME={pod}".encode() in words:
-            found.append(int(folder.name))
-    return found
 
 
 def pod(name: str, *arguments: str) -> dict[str, Any]:
@@ -105,10 +57,10 @@ def test_a_process_that_ends_by_itself_is_started_again_and_the_cluster_lives(la
         await until(api, "crashing", all_ready(1))
         (process,) = processes("crashing")
         os.kill(process, signal.SIGKILL)
-        crashed = await until(api, "crashing", lambda pods: "containerStatuses" in pods["crashing"]["status"])
-        (container,) = crashed["crashing"]["status"]["containerStatuses"]
-        assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
-        await until(api, "crashing", all_ready(1))
+        await until(api, "crashing", lambda pods: waits(pods["crashing"], "CrashLoopBackOff"))
+        again = await until(api, "crashing", all_ready(1))
+        (container,) = again["crashing"]["status"]["containerStatuses"]
+        assert (container["restartCount"], container["lastState"]["terminated"]["exitCode"]) == (1, 137)
         # With force: nobody waits, and the process is gone with the object.
         await api.delete(POD, "default", "crashing")
         await until(api, "crashing", gone)
@@ -120,7 +72,7 @@ def test_wrong_arguments_are_told_in_the_status(lab: Lab) -> None:
     async def course() -> None:
         api = lab.cluster.api
         await api.create(POD, "default", pod("mistaken", "--latency", "fast"))
-        told = await until(api, "mistaken", lambda pods: "containerStatuses" in pods["mistaken"].get("status", {}))
+        told = await until(api, "mistaken", lambda pods: waits(pods["mistaken"], "CrashLoopBackOff"))
         (container,) = told["mistaken"]["status"]["containerStatuses"]
         assert "services.provider: argument --latency-ms: not float" in container["state"]["waiting"]["message"]
         await api.delete(POD, "default", "mistaken", grace_s=30)
