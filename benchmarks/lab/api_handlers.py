@@ -24,10 +24,11 @@ from .admission import admitted
 from .api_discovery import discovery_routes
 from .bodies import json_body, object_body, patch_body
 from .container_log import PodLogs
-from .defaults import with_defaults
+from .defaults import identified, with_defaults
 from .history import Watch
 from .kinds import KINDS, NAMESPACE, POD, SERVICE, SERVICE_ACCOUNT, Key, Kind, Object
 from .listing import ListOptions, check_reached, page_of, whole_number
+from .orphans import WARNING, leaves, release
 from .pod_deletion import delete_pod
 from .pod_requests import PodRequests
 from .scale import scale_of, scaled
@@ -155,7 +156,8 @@ class Api:
         obj = with_defaults(kind, admitted(self._store, kind, namespace, body), self._store.list(kind))
         if kind == NAMESPACE:
             return JSONResponse(namespaces.create(self._store, obj), 201)
-        return JSONResponse(self._store.create(kind, namespace, obj), 201)
+        created = self._store.create(kind, namespace, obj, lambda new: identified(kind, new))
+        return JSONResponse(created, 201)
 
     async def _replace(self, kind: Kind, request: Request) -> Response:
         body = await object_body(kind, request)
@@ -211,12 +213,17 @@ class Api:
         preconditions = options.get("preconditions") or {}
         if kind == NAMESPACE:
             return JSONResponse(namespaces.terminate(self._store, place[1]))
+        policy = request.query_params.get("propagationPolicy", options.get("propagationPolicy"))
+        left = leaves(kind, policy)
         if kind == POD:
             deleted = delete_pod(self._store, place, grace_s, preconditions)
         else:
             deleted = self._store.delete(kind, *place, preconditions)
+        if left:
+            release(self._store, deleted)
         namespaces.finish(self._store, place[0])
-        return JSONResponse(deleted if kind in _DELETION_ANSWERS_OBJECT else _deletion(kind, deleted))
+        headers = {"warning": f'299 - "{WARNING}"'} if left and policy is None else None
+        return JSONResponse(deleted if kind in _DELETION_ANSWERS_OBJECT else _deletion(kind, deleted), 200, headers)
 
 
 def _place(request: Request) -> Key:

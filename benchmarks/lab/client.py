@@ -124,11 +124,13 @@ class ApiClient:
         request = {**tokens.HEAD, "spec": {"expirationSeconds": lifetime_s}}
         return str((await self._request("POST", path, request))["status"]["token"])
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, grace_s: int = 0) -> None:
-        """Delete an object and what it owns; a pod that is given time stays, terminating, until deleted with 0."""
-        # By itself the deletion of a Job leaves its pods.
+    async def delete(self, kind: Kind, namespace: str, name: str, *, grace_s: int = 0) -> Object:
+        """Delete an object, and what it has made; a pod that is given time stays, terminating, until that is 0.
+
+        Returns what the server answers: a pod as it is then.
+        """
         parameters = {"gracePeriodSeconds": str(grace_s), "propagationPolicy": "Background"}
-        await self._request("DELETE", kind.path(namespace, name), parameters=parameters)
+        return await self._request("DELETE", kind.path(namespace, name), parameters=parameters)
 
     async def post(self, path: str, body: Object) -> Object:
         """Ask for what is no object that is kept: a review, say."""

@@ -28,6 +28,7 @@ from .endpoints_controller import run_endpoints_controller
 from .errors import LabError
 from .faults import Faults
 from .forwarder import Forwarder, PortName
+from .job_controller import run_job_controller
 from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object, labels_of
 from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from .membership import Membership
@@ -144,6 +145,7 @@ class Cluster:
         self._background.start(run_slice_controller(self.api), "EndpointSlice controller")
         self._background.start(run_endpoints_controller(self.api), "Endpoints controller")
         self._background.start(run_deployment_controller(self.api), "Deployment controller")
+        self._background.start(run_job_controller(self.api), "Job controller")
         self._background.start(self._dataplane.run(), "data plane")
         kubelet = Kubelet(self.api, self._background, folder / "pods", self._surroundings, logs)
         self._kubelet = await stack.enter_async_context(kubelet)

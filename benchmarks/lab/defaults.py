@@ -1,11 +1,13 @@
-"""What the API server fills in when a Service is created or changed: its address and its node ports; pure."""
+"""What the API server fills in when a Service or a Job is created or changed: addresses, ports, selectors; pure."""
 
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from typing import Any
 
-from .kinds import ENDPOINT_SLICE, SERVICE, Kind, Object
+from .jobs import UID_LABEL, template_labels
+from .kinds import ENDPOINT_SLICE, JOB, SERVICE, Kind, Object
 from .network import SERVICE_CIDR
+from .store_errors import InvalidError
 from .validation import check
 
 # The lower half of the range is for those who choose an address themselves, as Kubernetes recommends.
@@ -18,6 +20,9 @@ _SERVICE = {
     "ipFamilyPolicy": "SingleStack",
     "internalTrafficPolicy": "Cluster",
 }
+_JOB = {"parallelism": 1, "backoffLimit": 6}
+_LASTING = ("completions", "completionMode", "selector", "template")
+"""What of a Job does not change."""
 _WITH_NODE_PORTS = frozenset({"NodePort", "LoadBalancer"})
 
 
@@ -27,6 +32,8 @@ def with_defaults(kind: Kind, obj: Object, existing: Iterable[Object], previous:
     Raises `InvalidError` for what the lab's controllers could not take.
     """
     check(kind, obj)
+    if kind == JOB:
+        return _job(obj, previous)
     if kind == ENDPOINT_SLICE:
         return {**obj, "endpoints": obj.get("endpoints"), "ports": obj.get("ports")}
     if kind != SERVICE or obj.get("spec", {}).get("type") == "ExternalName":
@@ -41,6 +48,29 @@ def with_defaults(kind: Kind, obj: Object, existing: Iterable[Object], previous:
     if spec["type"] in _WITH_NODE_PORTS:
         spec["ports"] = _with_node_ports(spec["ports"], services, before)
     return {**obj, "spec": spec}
+
+
+def identified(kind: Kind, obj: Object) -> Object:
+    """A new object with what follows from its name and uid: a Job finds its pods by labels that nobody else's have."""
+    if kind != JOB:
+        return obj
+    spec, labels = obj["spec"], template_labels(obj)
+    metadata = spec["template"].get("metadata") or {}
+    template = {**spec["template"], "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}}
+    selector = {"matchLabels": {UID_LABEL: labels[UID_LABEL]}}
+    return {**obj, "spec": {**spec, "selector": selector, "template": template}}
+
+
+def _job(job: Object, previous: Object | None) -> Object:
+    spec = {**_JOB, **job["spec"]}
+    name = job["metadata"].get("name", "")
+    if previous is None and "selector" in spec:
+        raise InvalidError(f'Job "{name}" is invalid: spec.selector: Invalid value: `selector` not auto-generated')
+    before = spec if previous is None else previous["spec"]
+    for field in _LASTING:
+        if spec.get(field) != before.get(field):
+            raise InvalidError(f'Job "{name}" is invalid: spec.{field}: Invalid value: field is immutable')
+    return {**job, "spec": spec}
 
 
 def _cluster_ip(services: Iterable[Object]) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .kinds import Object, labels_of
+from .kinds import DEPLOYMENT, Object, labels_of
 from .label_selectors import LabelSelector
+from .ownership import owners, reference
 
 HASH_LABEL = "pod-template-hash"
-_KIND = {"apiVersion": "apps/v1", "kind": "Deployment"}
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of generated names, as Kubernetes has them
 
 
@@ -52,16 +52,13 @@ def plan_step(deployment: Object, pods: Iterable[Object]) -> Step:
 
 def owns(deployment: Object, pod: Object) -> bool:
     """Whether the Deployment has made the pod, and the pod still has the labels that it asks for."""
-    owners = pod["metadata"].get("ownerReferences") or ()
     selector = LabelSelector.equal_to((deployment["spec"].get("selector") or {}).get("matchLabels") or {})
-    made = any(owner["uid"] == deployment["metadata"]["uid"] for owner in owners)
-    return made and selector.matches(labels_of(pod))
+    return deployment["metadata"]["uid"] in owners(DEPLOYMENT, pod) and selector.matches(labels_of(pod))
 
 
 def is_orphan(pod: Object, deployments: Iterable[str]) -> bool:
     """Whether the pod was made by a Deployment that is none of these, given by uid."""
-    owners = pod["metadata"].get("ownerReferences") or ()
-    mine = {owner["uid"] for owner in owners if owner["kind"] == _KIND["kind"]}
+    mine = owners(DEPLOYMENT, pod)
     return bool(mine) and mine.isdisjoint(deployments)
 
 
@@ -128,7 +125,6 @@ def _part(value: int | str, of: int, *, up: bool) -> int:
 
 def _pod(deployment: Object, revision: str) -> dict[str, Any]:
     template, metadata = deployment["spec"]["template"], deployment["metadata"]
-    owner = {**_KIND, "name": metadata["name"], "uid": metadata["uid"], "controller": True, "blockOwnerDeletion": True}
     its_metadata = template.get("metadata") or {}
     labels = {**(its_metadata.get("labels") or {}), HASH_LABEL: revision}
     annotations = its_metadata.get("annotations")
@@ -138,7 +134,7 @@ def _pod(deployment: Object, revision: str) -> dict[str, Any]:
             "namespace": metadata["namespace"],
             "labels": labels,
             **({"annotations": annotations} if annotations else {}),
-            "ownerReferences": [owner],
+            "ownerReferences": [reference(DEPLOYMENT, deployment)],
         },
         "spec": template["spec"],
         "status": {"phase": "Pending"},

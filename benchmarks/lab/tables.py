@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .kinds import DEPLOYMENT, ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE, Kind, Object
+from .kinds import DEPLOYMENT, ENDPOINT_SLICE, ENDPOINTS, JOB, POD, SERVICE, Kind, Object
 
 TABLE = "Table"
 _NONE = "<none>"
@@ -118,6 +118,12 @@ def _deployment(obj: Object) -> list[Any]:
     return [f"{ready}/{wanted}", status.get("updatedReplicas", 0), status.get("availableReplicas", 0)]
 
 
+def _job(obj: Object) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    turned = [each["type"] for each in status.get("conditions") or () if each["status"] == "True"]
+    return [turned[-1] if turned else "Running", f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}"]
+
+
 _OTHERS: tuple[tuple[str, ...], Cells] = ((), lambda _obj: [])
 _COLUMNS: Mapping[Kind, tuple[tuple[str, ...], Cells]] = {
     SERVICE: (("Type", "Cluster-IP", "External-IP", "Port(s)"), _service),
@@ -125,4 +131,5 @@ _COLUMNS: Mapping[Kind, tuple[tuple[str, ...], Cells]] = {
     ENDPOINT_SLICE: (("AddressType", "Ports", "Endpoints"), _slice),
     ENDPOINTS: (("Endpoints",), _endpoints),
     DEPLOYMENT: (("Ready", "Up-to-date", "Available"), _deployment),
+    JOB: (("Status", "Completions"), _job),
 }

@@ -1,4 +1,4 @@
-"""What the API server refuses in a Service, a Pod or a Deployment: what the lab's controllers could not take; pure.
+"""What the API server refuses: Services, Pods, Deployments and Jobs that the lab's controllers could not take; pure.
 
 Real servers check much more. Messages have the form of theirs.
 """
@@ -7,10 +7,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .kinds import DEPLOYMENT, POD, SERVICE, Kind, Object
+from .kinds import DEPLOYMENT, JOB, POD, SERVICE, Kind, Object
 from .store_errors import InvalidError
 
 _PART = re.compile(r"\d+%")
+_NUMBERS_OF_JOB = ("completions", "parallelism", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+_NOT_OF_JOB = frozenset(
+    {
+        "suspend",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+        "podFailurePolicy",
+        "successPolicy",
+        "managedBy",
+        "manualSelector",
+    }
+)
 
 
 def check(kind: Kind, obj: Object) -> None:
@@ -79,6 +91,32 @@ def _of_deployment(deployment: Object) -> Iterator[tuple[str, str]]:
     yield from _of_pod(template, "spec.template.spec")
 
 
+def _of_job(job: Object) -> Iterator[tuple[str, str]]:
+    spec = job.get("spec")
+    if not isinstance(spec, Mapping):
+        yield "spec", "Required value"
+        return
+    if spec.get("completionMode") != "Indexed":
+        yield "spec.completionMode", 'Invalid value: this server\'s Jobs are "Indexed", and nothing else'
+    if spec.get("completions") is None:
+        yield "spec.completions", "Required value: when completion mode is Indexed"
+    for field in _NUMBERS_OF_JOB:
+        value = spec.get(field, 0)
+        if not isinstance(value, int) or value < 0:
+            yield f"spec.{field}", f"Invalid value: {value!r}: must be greater than or equal to 0"
+    for field in sorted(_NOT_OF_JOB & spec.keys()):
+        if spec[field]:
+            yield f"spec.{field}", "Invalid value: this server's Jobs know nothing of it"
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    if not pod.get("containers"):
+        yield "spec.template.spec.containers", "Required value"
+    if pod.get("restartPolicy") != "Never":
+        where, known = "spec.template.spec.restartPolicy", "this server's Jobs need Never"
+        yield where, f'Unsupported value: "{pod.get("restartPolicy", "Always")}": {known}'
+    yield from _of_pod(template, "spec.template.spec")
+
+
 def _is_labels(value: Any) -> bool:
     return value is None or (isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()))
 
@@ -91,4 +129,5 @@ _FAULTS: dict[Kind, Callable[[Object], Iterator[tuple[str, str]]]] = {
     SERVICE: _of_service,
     POD: _of_pod,
     DEPLOYMENT: _of_deployment,
+    JOB: _of_job,
 }

@@ -68,7 +68,7 @@ def test_a_frozen_pod_is_killed_when_its_grace_period_is_over(lab: Lab, monkeypa
     lab.call(lab.cluster.create_service, "deaf")
     (pod,) = lab.call(lab.cluster.start_pods, "deaf", 1)
     lab.call(lab.cluster.freeze_pods, [pod])
-    monkeypatch.setattr(pods, "_GRACE_S", 1)
+    monkeypatch.setattr(pods, "GRACE_S", 1)
     lab.call(lab.cluster.stop_pods, [pod])
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://{pod.address}:{pod.http_port}/ping")
