@@ -12,12 +12,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from benchmarks.arm import Mode, Wire
+
 if TYPE_CHECKING:
     import grpc
     import grpc.aio
     import httpx
 
-    from benchmarks.arm import Mode, Wire
     from benchmarks.lab.cluster import Cluster, Pod
 
 
