@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import tokens
+from . import access_reviews, tokens
 from .kinds import KINDS, POD, SERVICE_ACCOUNT, Kind
 
 _VERBS = ("create", "delete", "get", "list", "patch", "update", "watch")
@@ -27,7 +27,8 @@ _VERSION = {
     "compiler": "",
     "platform": "linux/amd64",
 }
-_GROUP_VERSIONS = tuple(dict.fromkeys(kind.api_version for kind in KINDS))
+_REVIEWS = f"{access_reviews.KIND['group']}/{access_reviews.KIND['version']}"
+_GROUP_VERSIONS = (*dict.fromkeys(kind.api_version for kind in KINDS), _REVIEWS)
 
 
 def discovery_routes() -> list[Route]:
@@ -71,7 +72,10 @@ def _group(api_version: str) -> dict[str, Any]:
 
 
 def _resources(api_version: str) -> dict[str, Any]:
-    resources = []
+    resources: list[dict[str, Any]] = []
+    if api_version == _REVIEWS:
+        review = {"kind": access_reviews.KIND["kind"], "singularName": "", "namespaced": False, "verbs": ("create",)}
+        resources.append({"name": access_reviews.PATH.rpartition("/")[2], **review})
     for kind in KINDS:
         if kind.api_version != api_version:
             continue

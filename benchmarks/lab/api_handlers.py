@@ -19,18 +19,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from . import namespaces, tokens
-from .access import Attempt, BearerTokens, authorize, service_account_user
+from .access import BearerTokens, service_account_user
+from .access_reviews import PATH as ACCESS_REVIEWS
+from .access_reviews import reviewed
 from .admission import admitted
 from .api_discovery import discovery_routes
 from .bodies import json_body, object_body, patch_body
 from .container_log import PodLogs
 from .defaults import identified, with_defaults
+from .escalation import confirm
 from .history import Watch
 from .kinds import KINDS, NAMESPACE, POD, SERVICE, SERVICE_ACCOUNT, Key, Kind, Object
 from .listing import ListOptions, check_reached, page_of, whole_number
 from .orphans import WARNING, leaves, release
 from .pod_deletion import delete_pod
 from .pod_requests import PodRequests
+from .rbac import Attempt, authorize
 from .scale import scale_of, scaled
 from .store import Store
 from .tables import table, wants_table
@@ -54,7 +58,8 @@ class Api:
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
     def routes(self) -> list[Route]:
-        routes = [Route("/healthz", _healthz), *discovery_routes()]
+        reviews = Route(ACCESS_REVIEWS, self._review, methods=["POST"])
+        routes = [Route("/healthz", _healthz), *discovery_routes(), reviews]
         for kind in KINDS:
             objects, one = kind.path("{namespace}"), kind.path("{namespace}", "{name}")
             served: list[tuple[str, str, str, _Handler, str]] = [
@@ -100,7 +105,8 @@ class Api:
                 done = "watch" if options.watch else "list"
                 name = options.fields.name or ""
             namespace = request.path_params.get("namespace", "")
-            authorize(self._store, Attempt(request.user.username, done, kind, subresource, namespace, name))
+            user = request.user.username
+            authorize(self._store, Attempt(user, done, kind.group, kind.plural, subresource, namespace, name))
             return await handler(kind, request)
 
         return answer
@@ -154,6 +160,7 @@ class Api:
     async def _create(self, kind: Kind, request: Request) -> Response:
         body, namespace = await object_body(kind, request), request.path_params.get("namespace", "")
         obj = with_defaults(kind, admitted(self._store, kind, namespace, body), self._store.list(kind))
+        confirm(self._store, request.user.username, kind, namespace, obj)
         if kind == NAMESPACE:
             return JSONResponse(namespaces.create(self._store, obj), 201)
         created = self._store.create(kind, namespace, obj, lambda new: identified(kind, new))
@@ -180,6 +187,9 @@ class Api:
         token = self._users.issue(service_account_user(*place), tokens.lifetime_s(wanted))
         return JSONResponse(tokens.answer(account, wanted, token, datetime.now(UTC)), 201)
 
+    async def _review(self, request: Request) -> Response:
+        return JSONResponse(reviewed(self._store, request.user.username, await json_body(request)), 201)
+
     async def _get_scale(self, kind: Kind, request: Request) -> Response:
         return JSONResponse(scale_of(self._store.get(kind, *_place(request))))
 
@@ -198,8 +208,11 @@ class Api:
     def _change(self, kind: Kind, request: Request, change: Callable[[Object], Any]) -> Object:
         def complete(current: Object) -> Any:
             changed = change(current)
-            well_formed = isinstance(changed, dict) and isinstance(changed.get("metadata"), dict)
-            return with_defaults(kind, changed, self._store.list(kind), current) if well_formed else changed
+            if not (isinstance(changed, dict) and isinstance(changed.get("metadata"), dict)):
+                return changed
+            completed = with_defaults(kind, changed, self._store.list(kind), current)
+            confirm(self._store, request.user.username, kind, request.path_params.get("namespace", ""), completed)
+            return completed
 
         return self._store.change(kind, *_place(request), complete)
 

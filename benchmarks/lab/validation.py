@@ -1,4 +1,4 @@
-"""What the API server refuses: Services, Pods, Deployments and Jobs that the lab's controllers could not take; pure.
+"""What the API server refuses: what the lab's controllers, or it itself where it authorises, could not take; pure.
 
 Real servers check much more. Messages have the form of theirs.
 """
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .kinds import DEPLOYMENT, JOB, POD, SERVICE, Kind, Object
+from .kinds import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, DEPLOYMENT, JOB, POD, ROLE, ROLE_BINDING, SERVICE, Kind, Object
 from .store_errors import InvalidError
 
 _PART = re.compile(r"\d+%")
@@ -117,6 +117,37 @@ def _of_job(job: Object) -> Iterator[tuple[str, str]]:
     yield from _of_pod(template, "spec.template.spec")
 
 
+def _of_role(role: Object) -> Iterator[tuple[str, str]]:
+    rules = role.get("rules") or []
+    for number, rule in enumerate(rules if isinstance(rules, list) else [rules]):
+        if not isinstance(rule, Mapping):
+            yield f"rules[{number}]", "Invalid value: must be an object"
+            continue
+        for field in ("verbs", "apiGroups", "resources", "resourceNames"):
+            if not _is_words(rule.get(field)):
+                yield f"rules[{number}].{field}", "Invalid value: must be a list of strings"
+        if not rule.get("verbs"):
+            yield f"rules[{number}].verbs", "Required value: verbs must contain at least one value"
+
+
+def _of_binding(binding: Object) -> Iterator[tuple[str, str]]:
+    role = binding.get("roleRef")
+    if not isinstance(role, Mapping) or role.get("kind") not in {ROLE.name, CLUSTER_ROLE.name}:
+        yield "roleRef.kind", 'Unsupported value: supported values: "Role", "ClusterRole"'
+    elif not role.get("name"):
+        yield "roleRef.name", "Required value"
+    subjects = binding.get("subjects") or []
+    for number, subject in enumerate(subjects if isinstance(subjects, list) else [subjects]):
+        if not isinstance(subject, Mapping) or subject.get("kind") not in {"User", "Group", "ServiceAccount"}:
+            yield f"subjects[{number}].kind", 'Unsupported value: supported values: "ServiceAccount", "User", "Group"'
+        elif not subject.get("name"):
+            yield f"subjects[{number}].name", "Required value"
+
+
+def _is_words(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+
+
 def _is_labels(value: Any) -> bool:
     return value is None or (isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()))
 
@@ -130,4 +161,8 @@ _FAULTS: dict[Kind, Callable[[Object], Iterator[tuple[str, str]]]] = {
     POD: _of_pod,
     DEPLOYMENT: _of_deployment,
     JOB: _of_job,
+    ROLE: _of_role,
+    CLUSTER_ROLE: _of_role,
+    ROLE_BINDING: _of_binding,
+    CLUSTER_ROLE_BINDING: _of_binding,
 }
