@@ -15,14 +15,19 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.in_cluster.rights import RIGHTS
 from benchmarks.lab.kinds import NAMESPACE, NODE, POD
 from benchmarks.result import Result
 from tests.benchmarks.contract import check_result
+from tests.benchmarks.in_cluster.rights_of import kubeconfig, token_with
 from tests.benchmarks.test_compare import ROOT
 from tests.conftest import Lab
 
 BRIEF = ["--duration", "1", "--rate", "200", "--client-processes", "4", "--repeats", "1"]
 """Scenarios last as long as they have to in a real cluster, if that is longer."""
+
+
+STEADY = ["--strategies", "kubernetes", "--protocols", "http", "--clients", "asyncio", "--scenarios", "steady"]
 
 
 def command(lab: Lab, *arguments: str, kubeconfig: Path | None = None) -> list[str]:
@@ -44,11 +49,15 @@ def namespaces(lab: Lab) -> set[str]:
     return {name for name in lab.call(names) if name.startswith("discovery-compare-")}
 
 
-def test_four_clients_measure_a_service_that_grows_and_nothing_is_left(lab: Lab, folder: Path) -> None:
+def test_with_its_rights_alone_four_clients_measure_a_service_that_grows_and_nothing_is_left(
+    lab: Lab, folder: Path
+) -> None:
+    token = lab.call(token_with, lab.cluster, "comparer", RIGHTS)
     done = compare(
         lab,
-        *["--strategies", "kubernetes,service-dns", "--protocols", "http", "--clients", "asyncio"],
-        *["--scenarios", "steady,scale-up,pod-kill", *BRIEF, "--output", str(folder)],
+        *["--strategies", "kubernetes", "--protocols", "http", "--clients", "asyncio"],
+        *["--scenarios", "steady,scale-up", *BRIEF, "--output", str(folder)],
+        kubeconfig=kubeconfig(lab.cluster, folder, token),
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -65,14 +74,12 @@ def test_four_clients_measure_a_service_that_grows_and_nothing_is_left(lab: Lab,
     assert len(grown.by_backend or ()) == 10
     assert grown.reaction is not None
     assert grown.reaction.fair_share_ms is not None
-    assert [event.what for event in watched["pod-kill"].events][:2] == ["killed", "joined"]
     assert namespaces(lab) == set()
 
 
 def test_a_killed_command_leaves_what_the_next_one_removes(lab: Lab, folder: Path) -> None:
-    arguments = ["--strategies", "kubernetes", "--protocols", "http", "--clients", "sync", "--scenarios", "steady"]
     begun = subprocess.Popen(
-        command(lab, *arguments, *BRIEF, "--output", str(folder / "killed")),
+        command(lab, *STEADY, *BRIEF, "--output", str(folder / "killed")),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -85,7 +92,7 @@ def test_a_killed_command_leaves_what_the_next_one_removes(lab: Lab, folder: Pat
         begun.kill()
     (left,) = namespaces(lab)
 
-    done = compare(lab, *arguments, *BRIEF, "--output", str(folder / "next"))
+    done = compare(lab, *STEADY, *BRIEF, "--output", str(folder / "next"))
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"A command that was killed has left namespace {left}: it is removed." in done.stdout
@@ -142,8 +149,7 @@ def _is_ours(obj: Mapping[str, Any]) -> bool:
 
 def refused(lab: Lab, *arguments: str, kubeconfig: Path | None = None) -> str:
     """The one line that a command ends with which cannot be carried out; it leaves nothing behind."""
-    arms = ["--strategies", "static", "--protocols", "http", "--clients", "sync", "--scenarios", "steady"]
-    done = compare(lab, *arms, *BRIEF, *arguments, kubeconfig=kubeconfig)
+    done = compare(lab, *STEADY, *BRIEF, *arguments, kubeconfig=kubeconfig)
     assert done.returncode == 2, done.stdout + done.stderr
     assert namespaces(lab) == set()
     (line,) = done.stderr.splitlines()
