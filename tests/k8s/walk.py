@@ -1,7 +1,7 @@
 """The walk-through of k8s/README.md inside a lab, and what came of it as JSON: `python -m tests.k8s.walk`.
 
-What the lab has not is left out: pods other than providers, which are processes here, and kinds of objects that it
-does not keep. The consumer runs with the token of its own ServiceAccount.
+The providers are the lab's pods, in namespace `default`. The consumer is a process beside them, with the token of its own
+ServiceAccount, so that it is at localhost: the page is there by `kubectl exec`, which the lab does not serve.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .built import FOLDER, Object, build, container, of_kind
 
 KUBECONFIG = Path(os.environ["KUBECONFIG"])
 NAMESPACE = "default"
-"""The only one in which the lab runs pods."""
+"""Where the names are those that the page uses."""
 
 KEPT = {("Deployment", "echo"), ("Service", "echo")}
 KINDS = {"ServiceAccount", "Role", "RoleBinding"}
@@ -40,7 +40,7 @@ def kubectl(*arguments: str, content: str | None = None) -> str:
 
 
 def apply(overlay: str) -> None:
-    """What `kubectl apply -k` does, with what the lab can keep."""
+    """What `kubectl apply -k` does, with what the providers and the consumer's account need."""
     objects = [each for each in build(overlay) if each["kind"] in KINDS or (each["kind"], _name(each)) in KEPT]
     for each in objects:
         each["metadata"]["namespace"] = NAMESPACE

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.lab.kinds import DEPLOYMENT, ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, NODE, POD, SERVICE, Kind
+from benchmarks.lab.kinds import DEPLOYMENT, ENDPOINT_SLICE, ENDPOINTS, NODE, POD, SERVICE, Kind
 from benchmarks.lab.store import Store
 
 from .served import TOKEN, serving
@@ -110,18 +110,6 @@ async def test_a_status_is_written_without_the_rest(http: httpx.AsyncClient, sto
     assert answer.json()["status"] == READY
     assert answer.json()["metadata"].keys() == before["metadata"].keys()
     assert kept.json()["status"] == replaced.json()["status"] == {"phase": "Failed"}
-
-
-async def test_a_namespace_takes_its_objects_along(http: httpx.AsyncClient, store: Store) -> None:
-    store.create(NAMESPACE, "", {"metadata": {"name": "shop"}})
-    store.create(SERVICE, "shop", {"metadata": {"name": "x"}})
-    store.create(SERVICE, "other", {"metadata": {"name": "x"}})
-    store.create(POD, "shop", {"metadata": {"name": "running"}, "spec": {"nodeName": "a"}})
-
-    assert (await http.delete("/api/v1/namespaces/shop")).status_code == 200
-
-    assert [obj["metadata"]["namespace"] for obj in store.list(SERVICE)] == ["other"]
-    assert "deletionTimestamp" in store.get(POD, "shop", "running")["metadata"]
 
 
 async def test_protobuf_is_of_no_known_type(http: httpx.AsyncClient) -> None:
