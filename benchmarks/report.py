@@ -103,7 +103,7 @@ def _spread(run: Run) -> Verdict:
 def _followed(run: Run, new: int) -> Verdict:
     reaction = run.reaction
     if reaction is None or reaction.first_request_ms is None:
-        return Verdict(f"the {new} new pods got nothing", "red")
+        return Verdict(f"the {new} new pods got nothing" if new > 1 else "the new pod got nothing", "red")
     first = f"the first request to a new pod after {reaction.first_request_ms:.0f} ms"
     if reaction.fair_share_ms is None:
         return Verdict(f"{first}, their fair share never", "yellow")

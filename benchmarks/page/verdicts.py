@@ -103,7 +103,9 @@ def _failing(given: Sequence[Arm]) -> Iterator[Clause]:
 def _broken(given: Sequence[Arm]) -> Iterator[Clause]:
     broken = [arm.key.scenario for arm in given for run in arm.measured for each in run.expectations if not each.held]
     if broken:
-        yield Clause(f"{len(broken)} broken expectations, in {', '.join(dict.fromkeys(broken))}", "bad")
+        yield Clause(
+            f"{len(broken)} broken expectation{'s' * (len(broken) > 1)}, in {', '.join(dict.fromkeys(broken))}", "bad"
+        )
 
 
 def _range(given: Sequence[Arm], number: Number) -> Spread | None:

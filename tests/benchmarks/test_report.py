@@ -45,7 +45,7 @@ def test_an_arm_that_followed_and_one_that_did_not() -> None:
 
     assert verdict(followed).text.startswith("HTTP with kubernetes (asyncio): the first request to a new pod after ")
     assert verdict(followed).style == "green"
-    assert verdict(blind) == ("HTTP with kubernetes (asyncio): the 1 new pods got nothing", "red")
+    assert verdict(blind) == ("HTTP with kubernetes (asyncio): the new pod got nothing", "red")
 
 
 def test_errors_and_missing_numbers_come_first() -> None:

@@ -40,7 +40,7 @@ def test_errors_and_broken_expectations_are_told_with_their_scenarios() -> None:
     verdict = only(run("kubernetes"), run("kubernetes", scenario="pod-kill", errors=3))
 
     assert "requests failed, in pod-kill" in verdict.sentence
-    assert "1 broken expectations, in pod-kill" in verdict.sentence
+    assert "1 broken expectation, in pod-kill" in verdict.sentence
     assert verdict.grade == "bad"
 
 
