@@ -108,7 +108,9 @@ def summarize(arm: Arm, options: Options, measured: Measured) -> Run:
     )
     if not picks:
         return run
-    return replace(run, **asdict(balance(_by_backend(judged, pods), picks)))
+    run = replace(run, **asdict(balance(_by_backend(judged, pods), picks)))
+    is_counted = not measured.l4 or measured.connections is not None or arm.mode == "per-request"
+    return run if is_counted else replace(run, noise_floor_cv=None)
 
 
 def _by_backend(answered: Iterable[Request], pods: Sequence[str]) -> dict[str, int]:

@@ -88,6 +88,14 @@ def test_connections_of_the_warm_up_do_not_lower_the_noise_floor() -> None:
     assert summarize(ARM, QUICK, reconnecting).noise_floor_cv == pytest.approx((2 / 60) ** 0.5)
 
 
+def test_of_connections_that_nobody_has_counted_there_is_no_noise_floor() -> None:
+    uncounted = replace(STEADY, l4=True, connections=None)
+
+    assert summarize(ARM, QUICK, uncounted).noise_floor_cv is None
+    assert summarize(ARM, QUICK, uncounted).cv == 0.0
+    assert summarize(replace(ARM, mode="per-request"), QUICK, uncounted).noise_floor_cv is not None
+
+
 def test_after_an_event_the_balance_is_that_of_what_came_after_the_fair_share() -> None:
     event = Event(1.0, JOINED, ("echo-2",))
     followed = replace(STEADY, load=Load(requests("01" * 50 + "012" * 40), 0), events=(event,))
