@@ -21,7 +21,7 @@ UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
 _NAME_LABELS: Final = ("batch.kubernetes.io/job-name", "job-name")
 _UID_LABELS: Final = (UID_LABEL, "controller-uid")
 _FIRST_BACKOFF_S: Final = 1.0  # a real controller begins with 10
-_LAST_BACKOFF_S: Final = 360.0
+_LAST_BACKOFF_S: Final = 36.0
 
 _COMPLETE: Final = ("Complete", "SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods")
 _TOO_MANY: Final = ("Failed", "FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")

@@ -6,9 +6,9 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -26,6 +26,8 @@ from .probes import Probe, Readiness, readiness_probe
 
 _FIRST_BACKOFF_S: Final = 1.0  # a real kubelet begins with 10
 _LAST_BACKOFF_S: Final = 30.0
+
+T = TypeVar("T")
 
 
 class PodLife:
@@ -61,9 +63,14 @@ class PodLife:
             return await self._tell_of_image(failure)
         try:
             program = program_of(self._pod, self._address)
-            environment = {**await self._credentials.environment_of(self._pod), **program.environment}
+            outer = await _persistently(lambda: self._credentials.environment_of(self._pod))
+            environment = {**outer, **program.environment}
         except NotRunnable as error:
             return await self._tell("Pending", waiting(error.reason, str(error)))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return await self._tell("Pending", waiting("CreateContainerConfigError", str(error)))
         backoff_s = _FIRST_BACKOFF_S
         while (end := await self._run_once(program, environment)) is not None:
             code, policy = end["terminated"]["exitCode"], self._pod["spec"].get("restartPolicy", "Always")
@@ -134,7 +141,7 @@ class PodLife:
         ports = usual | {each["name"]: each["containerPort"] for each in declared if "name" in each}
         if self._takes_free_ports(program):
             if taken := await told_ports(container):
-                await self._kubelet.tell_ports(key_of(self._pod), *taken)
+                await _persistently(lambda: self._kubelet.tell_ports(key_of(self._pod), *taken))
                 ports |= dict(zip(("http", "grpc"), taken, strict=True))
         elif program.by_default:
             ports |= usual
@@ -143,14 +150,17 @@ class PodLife:
     async def _tell(self, phase: str, state: State, *, ready: bool = False) -> None:
         container = container_status(self._container, state, ready=ready, restarts=self._restarts, last=self._last)
         self._status = pod_status(self._status, phase, self._address, container, datetime.now(UTC))
-        while True:
-            try:
-                await self._client.patch_status(POD, self._pod, self._status)
-            except httpx.TransportError:  # the API server is away
-                await asyncio.sleep(RETRY_S)
-            except ApiError as error:
-                if not passing(error):
-                    raise
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
+        await _persistently(lambda: self._client.patch_status(POD, self._pod, self._status))
+
+
+async def _persistently(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the API server answers, as soon as it is there to answer."""
+    while True:
+        try:
+            return await ask()
+        except httpx.TransportError:
+            await asyncio.sleep(RETRY_S)
+        except ApiError as error:
+            if not passing(error):
+                raise
+            await asyncio.sleep(RETRY_S)

@@ -5,9 +5,9 @@ Real servers check much more. Messages have the form of theirs.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from .kinds import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, DEPLOYMENT, JOB, POD, ROLE, ROLE_BINDING, SERVICE, Kind, Object
+from .pod_validation import faults_of_pod, is_labels, is_port, is_words
 from .store_errors import InvalidError
 
 _PART = re.compile(r"\d+%")
@@ -38,33 +38,13 @@ def _of_service(service: Object) -> Iterator[tuple[str, str]]:
     if not isinstance(spec, Mapping):
         yield "spec", "Required value"
         return
-    if not _is_labels(spec.get("selector")):
+    if not is_labels(spec.get("selector")):
         yield "spec.selector", "Invalid value: must map strings to strings"
     for number, port in enumerate(spec.get("ports") or ()):
-        if not isinstance(port, Mapping) or not _is_port(port.get("port")):
+        if not isinstance(port, Mapping) or not is_port(port.get("port")):
             yield f"spec.ports[{number}].port", "Invalid value: must be between 1 and 65535, inclusive"
-        elif not (isinstance(port.get("targetPort", ""), str) or _is_port(port["targetPort"])):
+        elif not (isinstance(port.get("targetPort", ""), str) or is_port(port["targetPort"])):
             yield f"spec.ports[{number}].targetPort", "Invalid value: must be a name, or between 1 and 65535, inclusive"
-
-
-def _of_pod(pod: Object, path: str = "spec") -> Iterator[tuple[str, str]]:
-    # A pod without containers is let in: nothing is started for it, and tests need no more.
-    containers = (pod.get("spec") or {}).get("containers") or []
-    if not isinstance(containers, list):
-        yield f"{path}.containers", "Invalid value: must be a list"
-        return
-    for number, container in enumerate(containers):
-        where = f"{path}.containers[{number}]"
-        if not isinstance(container, Mapping):
-            yield where, "Invalid value: must be an object"
-            continue
-        arguments = container.get("args") or []
-        if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
-            yield f"{where}.args", "Invalid value: must be a list of strings"
-        for position, port in enumerate(container.get("ports") or ()):
-            if not isinstance(port, Mapping) or not _is_port(port.get("containerPort")):
-                at = f"{where}.ports[{position}].containerPort"
-                yield at, "Invalid value: must be between 1 and 65535, inclusive"
 
 
 def _of_deployment(deployment: Object) -> Iterator[tuple[str, str]]:
@@ -77,9 +57,9 @@ def _of_deployment(deployment: Object) -> Iterator[tuple[str, str]]:
         yield "spec.replicas", "Invalid value: must be greater than or equal to 0"
     selector, template = spec.get("selector") or {}, spec.get("template") or {}
     wanted, labels = selector.get("matchLabels"), (template.get("metadata") or {}).get("labels")
-    if not wanted or not _is_labels(wanted) or selector.get("matchExpressions"):
+    if not wanted or not is_labels(wanted) or selector.get("matchExpressions"):
         yield "spec.selector", "Invalid value: this server's Deployments need matchLabels, and know nothing else"
-    elif not _is_labels(labels) or not wanted.items() <= (labels or {}).items():
+    elif not is_labels(labels) or not wanted.items() <= (labels or {}).items():
         yield "spec.template.metadata.labels", "Invalid value: `selector` does not match template `labels`"
     rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     for field in ("maxSurge", "maxUnavailable"):
@@ -88,7 +68,10 @@ def _of_deployment(deployment: Object) -> Iterator[tuple[str, str]]:
             yield f"spec.strategy.rollingUpdate.{field}", "Invalid value: must be a whole number or a percentage"
     if not (template.get("spec") or {}).get("containers"):
         yield "spec.template.spec.containers", "Required value"
-    yield from _of_pod(template, "spec.template.spec")
+    if (policy := (template.get("spec") or {}).get("restartPolicy", "Always")) != "Always":
+        fault = f'Unsupported value: "{policy}": supported values: "Always"'
+        yield "spec.template.spec.restartPolicy", fault
+    yield from faults_of_pod(template, "spec.template.spec")
 
 
 def _of_job(job: Object) -> Iterator[tuple[str, str]]:
@@ -114,7 +97,7 @@ def _of_job(job: Object) -> Iterator[tuple[str, str]]:
     if pod.get("restartPolicy") != "Never":
         where, known = "spec.template.spec.restartPolicy", "this server's Jobs need Never"
         yield where, f'Unsupported value: "{pod.get("restartPolicy", "Always")}": {known}'
-    yield from _of_pod(template, "spec.template.spec")
+    yield from faults_of_pod(template, "spec.template.spec")
 
 
 def _of_role(role: Object) -> Iterator[tuple[str, str]]:
@@ -124,7 +107,7 @@ def _of_role(role: Object) -> Iterator[tuple[str, str]]:
             yield f"rules[{number}]", "Invalid value: must be an object"
             continue
         for field in ("verbs", "apiGroups", "resources", "resourceNames"):
-            if not _is_words(rule.get(field)):
+            if not is_words(rule.get(field)):
                 yield f"rules[{number}].{field}", "Invalid value: must be a list of strings"
         if not rule.get("verbs"):
             yield f"rules[{number}].verbs", "Required value: verbs must contain at least one value"
@@ -144,21 +127,9 @@ def _of_binding(binding: Object) -> Iterator[tuple[str, str]]:
             yield f"subjects[{number}].name", "Required value"
 
 
-def _is_words(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(each, str) for each in value))
-
-
-def _is_labels(value: Any) -> bool:
-    return value is None or (isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()))
-
-
-def _is_port(value: Any) -> bool:
-    return isinstance(value, int) and 0 < value < 2**16
-
-
 _FAULTS: dict[Kind, Callable[[Object], Iterator[tuple[str, str]]]] = {
     SERVICE: _of_service,
-    POD: _of_pod,
+    POD: faults_of_pod,
     DEPLOYMENT: _of_deployment,
     JOB: _of_job,
     ROLE: _of_role,

@@ -1,7 +1,7 @@
 """The walk-through of k8s/README.md inside a lab, and what came of it as JSON: `python -m tests.k8s.walk`.
 
-The providers are the lab's pods, in namespace `default`. The consumer is a process beside them, with the token of its own
-ServiceAccount, so that it is at localhost: the page is there by `kubectl exec`, which the lab does not serve.
+The providers are the lab's pods, in namespace `default`. The consumer is a process beside them, with the token of its
+own ServiceAccount, so that it is at localhost: the page is there by `kubectl exec`, which the lab does not serve.
 """
 
 from __future__ import annotations

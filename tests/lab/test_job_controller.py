@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
 import kubernetes
-import pytest
 
-from benchmarks.lab.kinds import JOB, NAMESPACE, POD, Object
+from benchmarks.lab.kinds import JOB, POD, Object
 from tests.conftest import Lab
 from tests.kubectl import kubectl
 
 from .running import environment, gone, processes, until
-
-
-@pytest.fixture
-def namespace(lab: Lab) -> Iterator[str]:
-    name = f"jobs-{uuid.uuid4().hex[:6]}"
-    lab.call(lab.cluster.api.create, NAMESPACE, "", {"metadata": {"name": name}})
-    yield name
-    lab.call(lab.cluster.api.delete, NAMESPACE, "", name)
 
 
 def job(name: str, completions: int, *options: str, **spec: Any) -> dict[str, Any]:

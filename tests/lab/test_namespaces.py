@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -103,7 +102,7 @@ async def test_what_no_cluster_can_do_without_stays(client: ApiClient, name: str
 
 def test_one_full_of_controllers_work_ends_in_good_order(lab: Lab) -> None:
     """A Deployment, a Job and a Service whose controllers would make again what is deleted."""
-    name = f"full-{uuid.uuid4().hex[:6]}"
+    name = "full"
 
     async def course() -> None:
         api = lab.cluster.api

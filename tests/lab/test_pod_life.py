@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,10 @@ import httpx
 import pytest
 
 from benchmarks.lab.client import ApiError
-from benchmarks.lab.kinds import DEPLOYMENT, NAMESPACE, NODE, POD, SERVICE_ACCOUNT, Object
+from benchmarks.lab.kinds import DEPLOYMENT, NODE, POD, SERVICE_ACCOUNT, Object
 from tests.conftest import Lab
 
 from .running import all_ready, environment, files_of, gone, kubeconfig, processes, state_of, until, waits
-
-
-@pytest.fixture
-def namespace(lab: Lab) -> Iterator[str]:
-    """One of the test's own."""
-    name = f"shop-{uuid.uuid4().hex[:6]}"
-    lab.call(lab.cluster.api.create, NAMESPACE, "", {"metadata": {"name": name}})
-    yield name
-    lab.call(lab.cluster.api.delete, NAMESPACE, "", name)
 
 
 def pod(name: str, *command: str, spec: dict[str, Any] | None = None, **container: Any) -> dict[str, Any]:

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -17,7 +16,7 @@ import pytest
 from benchmarks.lab.api import ApiServer
 from benchmarks.lab.container_log import ContainerLog, PodLogs
 from benchmarks.lab.containers import Container
-from benchmarks.lab.kinds import NAMESPACE, POD
+from benchmarks.lab.kinds import POD
 from benchmarks.lab.store import Store
 from tests.conftest import Lab
 from tests.kubectl import kubectl
@@ -158,14 +157,6 @@ async def test_a_log_is_followed_over_http(http: httpx.AsyncClient, store: Store
         os.close(writer)
         assert [line async for line in lines] == []
     assert (await http.get(LOG, params={"tailLines": "2"})).text == "two\nthree\n"
-
-
-@pytest.fixture
-def namespace(lab: Lab) -> Iterator[str]:
-    name = f"logs-{uuid.uuid4().hex[:6]}"
-    lab.call(lab.cluster.api.create, NAMESPACE, "", {"metadata": {"name": name}})
-    yield name
-    lab.call(lab.cluster.api.delete, NAMESPACE, "", name)
 
 
 def test_kubectl_follows_a_pod_until_it_has_ended(lab: Lab, namespace: str) -> None:
