@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,9 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
+from benchmarks.in_cluster.own import remove_leftovers
 from benchmarks.in_cluster.rights import RIGHTS
-from benchmarks.lab.kinds import NAMESPACE, NODE, POD
+from benchmarks.lab.kinds import JOB, NAMESPACE, NODE, POD, ROLE_BINDING, Kind
 from benchmarks.result import Result
 from tests.benchmarks.contract import check_result
 from tests.benchmarks.in_cluster.rights_of import kubeconfig, token_with
@@ -77,26 +81,42 @@ def test_with_its_rights_alone_four_clients_measure_a_service_that_grows_and_not
     assert namespaces(lab) == set()
 
 
-def test_a_killed_command_leaves_what_the_next_one_removes(lab: Lab, folder: Path) -> None:
-    begun = subprocess.Popen(
-        command(lab, *STEADY, *BRIEF, "--output", str(folder / "killed")),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with begun:
-        assert begun.stdout is not None
-        while "start" not in begun.stdout.readline():
-            pass
-        lab.call(until_pods, lab, 1)
+@pytest.mark.parametrize("kind", [NAMESPACE, ROLE_BINDING, POD, JOB], ids=lambda kind: kind.name)
+def test_what_a_command_has_made_until_it_is_killed_the_next_one_removes(lab: Lab, folder: Path, kind: Kind) -> None:
+    """However far it has come: it is killed when it has made its first object of a kind."""
+    before = namespaces(lab)
+    with subprocess.Popen(
+        command(lab, *STEADY, *BRIEF, "--output", str(folder)), cwd=ROOT, stdout=subprocess.DEVNULL
+    ) as begun:
+        lab.call(until_made, lab, kind)
         begun.kill()
-    (left,) = namespaces(lab)
+    (left,) = namespaces(lab) - before
 
-    done = compare(lab, *STEADY, *BRIEF, "--output", str(folder / "next"))
+    said = lab.call(next_command, lab)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"A command that was killed has left namespace {left}: it is removed." in done.stdout
+    assert f"A command that was killed has left namespace {left}: it is removed." in said
+    lab.call(until_gone, lab, left)
+
+
+def test_a_command_that_lives_is_left_alone(lab: Lab, folder: Path) -> None:
+    with subprocess.Popen(
+        command(lab, *STEADY, *BRIEF, "--output", str(folder)), cwd=ROOT, stdout=subprocess.DEVNULL
+    ) as begun:
+        lab.call(until_made, lab, JOB)
+        (own,) = namespaces(lab)
+        said = lab.call(next_command, lab)
+        begun.terminate()
+        assert begun.wait() == 128 + signal.SIGTERM
     assert namespaces(lab) == set()
+    assert f"Namespace {own} is that of a command that runs on {socket.gethostname()}: it is left alone." in said
+
+
+async def next_command(lab: Lab) -> str:
+    """What the next one does first, and says."""
+    console = Console(file=io.StringIO(), width=1_000)
+    await remove_leftovers(lab.cluster.api, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_ctrl_c_removes_what_was_made_and_keeps_what_was_measured(lab: Lab, folder: Path) -> None:
@@ -129,22 +149,30 @@ def test_ctrl_c_removes_what_was_made_and_keeps_what_was_measured(lab: Lab, fold
     assert namespaces(lab) == set()
 
 
-async def until_pods(lab: Lab, count: int) -> None:
-    """Wait until commands have so many pods."""
-    listed = await lab.cluster.api.list(POD)
-    seen = {each["metadata"]["uid"] for each in listed.items if _is_ours(each)}
-    if len(seen) >= count:
+async def until_made(lab: Lab, kind: Kind) -> None:
+    """Wait until a command has made an object of a kind."""
+    listed = await lab.cluster.api.list(kind)
+    if any(map(_is_ours, listed.items)):
         return
-    async with aclosing(lab.cluster.api.watch(POD, version=listed.version)) as events:
+    async with aclosing(lab.cluster.api.watch(kind, version=listed.version)) as events:
         async for event in events:
             if event.type == "ADDED" and _is_ours(event.object):
-                seen.add(event.object["metadata"]["uid"])
-            if len(seen) >= count:
+                return
+
+
+async def until_gone(lab: Lab, namespace: str) -> None:
+    """Wait until it is, and all that was in it."""
+    async with aclosing(lab.cluster.api.watch(NAMESPACE, version="")) as events:
+        if namespace not in {each["metadata"]["name"] for each in (await lab.cluster.api.list(NAMESPACE)).items}:
+            return
+        async for event in events:
+            if (event.type, event.object["metadata"]["name"]) == ("DELETED", namespace):
                 return
 
 
 def _is_ours(obj: Mapping[str, Any]) -> bool:
-    return str(obj["metadata"].get("namespace", "")).startswith("discovery-compare-")
+    metadata = obj["metadata"]
+    return str(metadata.get("namespace") or metadata["name"]).startswith("discovery-compare-")
 
 
 def refused(lab: Lab, *arguments: str, kubeconfig: Path | None = None) -> str:
