@@ -231,3 +231,22 @@ def cordoned(lab: Lab) -> Iterator[None]:
 def test_pods_that_stay_pending_are_told_in_the_schedulers_words(lab: Lab, cordoned: None) -> None:
     told = refused(lab, "--pending-s", "1")
     assert "stays pending, as no node takes it: 0/3 nodes are available" in told
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("wire", ["http", "grpc"])
+def test_pods_are_replaced_and_killed_while_four_clients_call(lab: Lab, folder: Path, wire: str) -> None:
+    done = compare(
+        lab,
+        *["--strategies", "kubernetes", "--protocols", wire, "--clients", "asyncio"],
+        *["--scenarios", "rolling-restart,pod-kill", *BRIEF, "--output", str(folder)],
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    replaced, killed = Result.read(folder / "result.json").runs
+    assert replaced.errors == 0
+    assert [event.what for event in replaced.events].count("joined") == 3
+    assert [event.what for event in replaced.events].count("left") == 3
+    assert [event.what for event in killed.events] == ["killed", "joined"]
+    assert namespaces(lab) == set()
