@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -49,6 +50,8 @@ much of it, how fast the answers were, and how soon new pods were noticed.
 It needs no cluster and no root: the API server, the DNS, kube-proxy's kernel rules and the pods run in namespaces
 of their own, which vanish with the command. Where namespaces cannot be had, or with DISCOVERY_LAB_DATAPLANE=userspace
 in the environment, a forwarder takes the place of the kernel's rules, and there is no DNS.
+
+With --local-pods the API server is not the lab's own, and with --cluster nothing is.
 """
 
 EXAMPLES = """\
@@ -85,6 +88,7 @@ examples
   python -m benchmarks.compare --strategies service:///echo.default:80 static --protocols http --quick
   python -m benchmarks.compare --full --output results/full
   python -m benchmarks.compare --resume results/full
+  python -m benchmarks.compare --local-pods --context staging --quick
   python -m benchmarks.compare diff results/before results/after     what changed, and whether it is more than noise
 
 exit status
@@ -161,6 +165,7 @@ def _checked(parser: Parser, given: argparse.Namespace, *, resumed: bool = False
         arrivals=given.arrivals,
         client_processes=given.client_processes or (IN_CLUSTER if given.cluster else 1),
         cluster=_cluster(parser, given),
+        local_pods=plan.LocalPods(given.kubeconfig, given.context) if given.local_pods else None,
         brief=not (chosen or given.quick or given.full),
         json_lines=given.json_lines,
     )
@@ -178,9 +183,12 @@ def _cluster(parser: Parser, given: argparse.Namespace) -> plan.InCluster | None
         return plan.InCluster(
             given.kubeconfig, given.context, given.image or IMAGE, given.pending_s or PENDING_S, given.dry_run
         )
-    for name in ("kubeconfig", "context", "image", "pending_s", "dry_run"):
+    of_pods_there = ("image", "pending_s", "dry_run")
+    for name in of_pods_there if given.local_pods else ("kubeconfig", "context", *of_pods_there):
         if getattr(given, name):
-            parser.error(f"argument --{name.replace('_', '-')}: it says something of a real cluster: add --cluster")
+            either = "" if name in of_pods_there else " or --local-pods"
+            option = name.replace("_", "-")
+            parser.error(f"argument --{option}: it says something of a real cluster: add --cluster{either}")
     return None
 
 
@@ -259,7 +267,13 @@ def _parser() -> Parser:
         "cluster so many pods (4)",
     )
     add("--output", type=Path, metavar="FOLDER", help="for result.json (results/DATE-TIME)")
-    add("--cluster", action="store_true", help="in a real cluster, in a namespace of its own that it removes again")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--cluster", action="store_true", help="in a real cluster, in a namespace of its own that it removes again"
+    )
+    where.add_argument(
+        "--local-pods", action="store_true", help="on a real cluster's API server, with pods and clients of the lab"
+    )
     add("--kubeconfig", type=Path, metavar="FILE", help="that names the cluster (KUBECONFIG, or ~/.kube/config)")
     add("--context", metavar="NAME", help="of the kubeconfig (its current one)")
     add("--image", help=f"of provider and clients, as the cluster's nodes pull it ({IMAGE})")
@@ -345,10 +359,17 @@ def _carried_out(checked: Options, arguments: Sequence[str]) -> int:
 
         return run(checked, typed)
     try:
-        return launcher.enter([sys.executable, "-m", MODULE, *arguments])
+        passage = None
+        if checked.local_pods:
+            from benchmarks.local_pods import way_out  # noqa: PLC0415 - as above
+
+            passage = way_out(checked.local_pods)
+        return launcher.enter([sys.executable, "-m", MODULE, *arguments], passage)
     except LabError as error:
         print(f"{MODULE}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while somebody was to log in, say
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

@@ -46,6 +46,14 @@ class InCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalPods:
+    """An API server that is not the lab's own: that of a context of a kubeconfig, the usual ones if None."""
+
+    kubeconfig: Path | None
+    context: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What the command line asks for, checked.
 
@@ -58,6 +66,7 @@ class Options:
     arrivals          how requests are spread in time
     client_processes  that share the load of an arm
     cluster           the real one in which it runs, None for the lab
+    local_pods        the API server on which the lab's pods are, None for the lab's own
     brief             scenarios with events for asyncio alone, with connections kept, and one repeat less
     json_lines        a line of JSON for each finished run is all that goes to stdout
     resume            what `output` holds is kept, and what is missing is run
@@ -78,6 +87,7 @@ class Options:
     arrivals: Arrivals = "constant"
     client_processes: int = 1
     cluster: InCluster | None = None
+    local_pods: LocalPods | None = None
     brief: bool = False
     json_lines: bool = field(default=False, compare=False)
     resume: bool = field(default=False, compare=False)

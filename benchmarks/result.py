@@ -179,15 +179,15 @@ class Result:
         return path
 
 
-def environment(dataplane: DataPlaneName | Literal["cluster"]) -> Environment:
-    """This machine and the lab's stand-ins."""
+def environment(dataplane: DataPlaneName | Literal["cluster"], api_server: str = "lab") -> Environment:
+    """This machine and the lab's stand-ins; of an API server that is not the lab's own, its version."""
     return Environment(
         python=platform.python_version(),
         packages={name: metadata.version(name) for name in PACKAGES},
         cpus=_cpus(),
         kernel=platform.release(),
         dataplane=dataplane,
-        api_server="lab",
+        api_server=api_server,
     )
 
 

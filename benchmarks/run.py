@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.context import ForkServerContext
 
 import msgspec
 from rich.console import Console
 
-from benchmarks import cpu, plan, process, scenarios, strategies
+from benchmarks import cpu, local_pods, plan, process, scenarios, strategies
 from benchmarks.arm import Arm
 from benchmarks.client import Job
 from benchmarks.frame import carry_out, planned
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
+from benchmarks.lab.control_plane import ControlPlane
+from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
 from benchmarks.process import ClientError, Clients
@@ -51,11 +55,16 @@ def run(options: Options, command: str) -> int:
     2  the lab could not do its part: said in one line
     128 + n  signal n ended it
     """
-    return asyncio.run(_measured(options, command))
+    try:
+        return asyncio.run(_measured(options, command))
+    except KeyboardInterrupt:  # before anything was begun: later it is handled
+        return 128 + signal.SIGINT
 
 
 async def _measured(options: Options, command: str) -> int:
     place = here()
+    if options.local_pods:
+        return await _on_another_api_server(options, command)
 
     async def measure(console: Console, record: Record) -> None:
         if place is USERSPACE:
@@ -65,13 +74,30 @@ async def _measured(options: Options, command: str) -> int:
     return await carry_out(options, command, environment(place.dataplane), measure)
 
 
-async def _measure(options: Options, console: Console, record: Record) -> None:
+async def _on_another_api_server(options: Options, command: str) -> int:
+    try:
+        async with local_pods.reached() as there:
+
+            async def measure(console: Console, record: Record) -> None:
+                say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+                with there.told():
+                    await _measure(options, console, record, there.control_plane(say))
+
+            return await carry_out(options, command, environment(here().dataplane, there.version), measure)
+    except LabError as error:
+        print(f"benchmarks.compare: {error}", file=sys.stderr)
+        return 2
+
+
+async def _measure(
+    options: Options, console: Console, record: Record, control_plane: ControlPlane | None = None
+) -> None:
     every = planned(options)
     played = {name: scenarios.find(name) for name in options.scenarios}
     arms = [arm for arm in every if record.lacks(arm)]
     processes = process.context()
     with Progress(console, options, arms, len(every) - len(arms), played.__getitem__) as progress:
-        async with Cluster(dns_ttl_s=DNS_TTL_S) as cluster:
+        async with Cluster(dns_ttl_s=DNS_TTL_S, control_plane=control_plane) as cluster:
             await cluster.create_service(SERVICE)
             shared = [each for each in played.values() if options.quick and not each.spoils]
             crew = await _start(cluster, options.replicas, max(shared, key=_spare)) if shared else None
@@ -130,6 +156,8 @@ async def _run_arm(
         return not_run(arm, options, reason, applicable=False)
     if forwarder and scenarios.find(arm.scenario).needs_network:
         return not_run(arm, options, "it needs pods with addresses of their own: namespaces", applicable=False)
+    if options.local_pods and scenarios.find(arm.scenario).needs_faults:
+        return not_run(arm, options, "it needs the lab's own API server, which can be made to fail", applicable=False)
     place = Place(crew.pods, cluster.namespace, forwarder)
     beside = Beside(cluster, crew.pods, place, arm.wire, strategy.address(arm.wire, place))
     async with strategy.beside(beside) as address:

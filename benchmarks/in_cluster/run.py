@@ -6,11 +6,8 @@ import asyncio
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-import httpx
 import msgspec
 from rich.console import Console
 
@@ -23,9 +20,9 @@ from benchmarks.in_cluster.clients import clients
 from benchmarks.in_cluster.objects import SERVICE
 from benchmarks.in_cluster.scene import Scene
 from benchmarks.in_cluster.stage import ClusterStage
-from benchmarks.kubeconfig import Door, door
+from benchmarks.kubeconfig import Door, door, told
 from benchmarks.lab.background import Background
-from benchmarks.lab.client import ApiClient, ApiError
+from benchmarks.lab.client import ApiClient
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.kinds import DEPLOYMENT
 from benchmarks.lab.pod_settings import PodSettings
@@ -59,28 +56,15 @@ def run(options: Options, command: str) -> int:
 
 async def _run(options: Options, command: str, way_in: Door) -> int:
     async with way_in.client as api:
-        with _told(way_in):
+        with told(way_in):
             version = (await api.read("/version"))["gitVersion"]
         _check_version(version)
 
         async def measure(console: Console, record: Record) -> None:
-            with _told(way_in):
+            with told(way_in):
                 await _measure(options, console, record, api)
 
         return await carry_out(options, command, _environment(version), measure)
-
-
-@contextmanager
-def _told(way_in: Door) -> Iterator[None]:
-    """Have what the API server does to us be said in one line."""
-    server = f"the API server {way_in.url} of context {way_in.context}"
-    try:
-        yield
-    except ApiError as error:
-        who = ": log in again, or use another context" if error.code == 401 else ""
-        raise LabError(f"{server} refuses ({error.code} {error}){who}") from None
-    except httpx.TransportError as error:
-        raise LabError(f"{server} cannot be reached ({str(error) or type(error).__name__})") from None
 
 
 def _check_version(version: str) -> None:

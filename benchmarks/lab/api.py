@@ -44,6 +44,7 @@ class ApiServer:
     Port 0 takes a free one; `url` tells which. `tokens` maps the bearer tokens that are let in to their users; a
     collection of tokens is one of the administrator's, and several servers may share what a `BearerTokens` knows.
     `tls` are the files of a certificate and of its key. `faults` make it misbehave. `logs` are what pods have written.
+    With `status_apart` a status is taken by its subresource alone, as real servers do.
     Raises `OSError` where the address cannot be had.
     """
 
@@ -58,13 +59,14 @@ class ApiServer:
         bookmark_interval_s: float = 60.0,
         faults: Faults | None = None,
         logs: PodLogs | None = None,
+        status_apart: bool = False,
     ) -> None:
         self._address = (host, port)
         self._tls = tls
         self._faults = Faults() if faults is None else faults
         self._faults.attach(self, store)
         users = tokens if isinstance(tokens, BearerTokens) else BearerTokens(tokens)
-        self._api = Api(store, bookmark_interval_s, users, {} if logs is None else logs)
+        self._api = Api(store, bookmark_interval_s, users, {} if logs is None else logs, status_apart=status_apart)
         self._app = Starlette(
             routes=[*self._api.routes(), *control.routes(self._faults)],
             middleware=[Middleware(AuthenticationMiddleware, backend=users, on_error=_unauthenticated)],

@@ -49,12 +49,21 @@ _Handler = Callable[[Kind, Request], Awaitable[Response]]
 class Api:
     """Answers the requests of one API server, and can end all its watches."""
 
-    def __init__(self, store: Store, bookmark_interval_s: float, users: BearerTokens, logs: PodLogs) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bookmark_interval_s: float,
+        users: BearerTokens,
+        logs: PodLogs,
+        *,
+        status_apart: bool = False,
+    ) -> None:
         namespaces.create_standard(store)
         self._store = store
         self._pods = PodRequests(store, logs)
         self._users = users
         self._bookmark_interval_s = bookmark_interval_s
+        self._status_apart = status_apart
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
     def routes(self) -> list[Route]:
@@ -159,6 +168,7 @@ class Api:
 
     async def _create(self, kind: Kind, request: Request) -> Response:
         body, namespace = await object_body(kind, request), request.path_params.get("namespace", "")
+        body = self._content(kind, body, {})
         obj = with_defaults(kind, admitted(self._store, kind, namespace, body), self._store.list(kind))
         confirm(self._store, request.user.username, kind, namespace, obj)
         if kind == NAMESPACE:
@@ -168,10 +178,20 @@ class Api:
 
     async def _replace(self, kind: Kind, request: Request) -> Response:
         body = await object_body(kind, request)
-        return self._changed(kind, request, lambda current: _with_status_of(current, _named(request, body)))
+        return self._changed(
+            kind, request, lambda current: self._content(kind, _with_status_of(current, _named(request, body)), current)
+        )
 
     async def _patch(self, kind: Kind, request: Request) -> Response:
-        return self._changed(kind, request, await patch_body(request))
+        patched = await patch_body(request)
+        return self._changed(kind, request, lambda current: self._content(kind, patched(current), current))
+
+    def _content(self, kind: Kind, obj: Any, current: Object) -> Any:
+        """What is written of an object where its status is written apart: all but that."""
+        if not self._status_apart or "status" not in kind.subresources or not isinstance(obj, dict):
+            return obj
+        kept = {"status": current["status"]} if "status" in current else {}
+        return {**{field: value for field, value in obj.items() if field != "status"}, **kept}
 
     async def _replace_status(self, kind: Kind, request: Request) -> Response:
         body = await object_body(kind, request)

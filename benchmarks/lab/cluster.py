@@ -1,56 +1,40 @@
-"""The embedded cluster: API server, controllers, Service data plane, DNS and pods, as one object."""
+"""The embedded cluster: a control plane, and the nodes with pods, Service data plane and DNS, as one object."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-import secrets
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from . import accepted, certificates, cuts, manifests, nft, rules
-from .access import BearerTokens
-from .api import ApiServer
+from . import cuts, manifests, membership, rules
 from .background import Background, together
 from .client import ApiClient
-from .container_log import PodLogs
-from .credentials import Credentials
-from .dataplane import DataPlane
-from .deployment_controller import run_deployment_controller
-from .endpoints_controller import run_endpoints_controller
+from .control_plane import ControlPlane, OwnControlPlane
 from .errors import LabError
 from .faults import Faults
-from .forwarder import Forwarder, PortName
-from .job_controller import run_job_controller
-from .kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, Object, labels_of
-from .manifests import GRPC_PORT, HTTP_PORT, NAMESPACE, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
-from .membership import Membership
-from .mirror import Mirror
+from .kinds import ENDPOINT_SLICE, POD, SERVICE, Object
+from .manifests import GRPC_PORT, HTTP_PORT, SERVICE_GRPC_PORT, SERVICE_HTTP_PORT
 from .nameserver import NameServer
+from .network import DNS_POD
 from .node_agent import NodeAgent
 from .pod_settings import PodSettings
 from .pods import Kubelet, Pod
-from .slice_controller import run_slice_controller
-from .slices import MAX_ENDPOINTS, SERVICE_NAME_LABEL
-from .store import Store
+from .service_network import ServiceNetwork
+from .slices import MAX_ENDPOINTS
 from .surroundings import LOOPBACK, USERSPACE, DataPlaneName, here
-from .zone import TTL_S, knows
+from .zone import TTL_S
 
 __all__ = ["GRPC_PORT", "HTTP_PORT", "SERVICE_GRPC_PORT", "SERVICE_HTTP_PORT", "Cluster", "Pod", "PodSettings"]
 
-_DNS_POD: Final = "10.64.0.2"
 _FIRST_POD: Final = IPv4Address("10.64.0.10")
 _FIRST_WITHOUT_POD: Final = IPv4Address("10.64.128.0")
-_FIRST_CLUSTER_IP: Final = IPv4Address("10.96.0.20")
-_ZONES: Final = {"node-0": "zone-a", "node-1": "zone-b", "node-2": "zone-c"}
-_NODES: Final = tuple(_ZONES)
 _SETTLE_S: Final = 30.0
 _USUAL: Final = PodSettings()
 
@@ -63,19 +47,14 @@ class Cluster:
     Every method raises LabError if what it waits for does not come about. A part of the cluster that fails, a pod
     that ends by itself say, cancels the block, which then raises the failure.
 
-    kubeconfig: a file for clients; its context's namespace is `namespace`.
-    api: a client of the API server, which no fault meets.
-    faults: what the API server that the kubeconfig names does wrong; the cluster itself goes on all the while.
     dns_ttl_s: of what its DNS answers.
+    control_plane: None is the lab's own.
     """
 
-    namespace = NAMESPACE
-    kubeconfig: Path
-    api: ApiClient
-    faults: Faults
-
-    def __init__(self, *, dns_ttl_s: int = TTL_S) -> None:
+    def __init__(self, *, dns_ttl_s: int = TTL_S, control_plane: ControlPlane | None = None) -> None:
         self._dns_ttl_s = dns_ttl_s
+        self._control_plane = control_plane or OwnControlPlane()
+        self.namespace = self._control_plane.namespace
 
     async def __aenter__(self) -> Self:
         self._surroundings = here()
@@ -85,7 +64,6 @@ class Cluster:
         if self._surroundings is USERSPACE:
             self._addresses = map(str, itertools.repeat(LOOPBACK))
         self._unused = map(str, map(IPv4Address, itertools.count(int(_FIRST_WITHOUT_POD))))
-        self._cluster_ips = map(str, map(IPv4Address, itertools.count(int(_FIRST_CLUSTER_IP))))
         async with AsyncExitStack() as stack:
             try:
                 await self._start(stack)
@@ -104,63 +82,44 @@ class Cluster:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-")))
-        token = secrets.token_urlsafe()
-        self._store = Store()
-        for name, zone in _ZONES.items():
-            self._store.create(NODE, "", manifests.node(name, zone))
-        host, port = self._surroundings.api_host, self._surroundings.api_port
-        files = certificates.issue(folder, host)
-        tls = (files.certificate, files.key)
-        self.faults = Faults()
-        users, logs = BearerTokens({token}), PodLogs()
-        server = ApiServer(self._store, host=host, port=port, tokens=users, tls=tls, faults=self.faults, logs=logs)
-        await stack.enter_async_context(server)
-        self.kubeconfig = folder / "kubeconfig"
-        self.kubeconfig.write_text(
-            json.dumps(manifests.kubeconfig(server.url, token, files.authority.read_bytes()), indent=1)
-        )
-        # The cluster itself goes by another door, where it is not met by the faults.
-        inner = ApiServer(self._store, host=LOOPBACK, port=0, tokens=users, logs=logs)
-        own = await stack.enter_async_context(inner)
-        self.api = await stack.enter_async_context(ApiClient(own.url, token))
-
-        def changed() -> None:
-            self._dataplane.refresh()
-            self._nameserver.refresh()
-
-        services = Mirror(self.api, SERVICE, changed)
-        self._slices = slices = Mirror(self.api, ENDPOINT_SLICE, changed)
-        forwards = self._surroundings is USERSPACE
-        self._dataplane = Forwarder(services, slices) if forwards else DataPlane(services, slices)
-        self._nameserver = NameServer(lambda: (services.objects.values(), slices.objects.values()), self._dns_ttl_s)
-        if not forwards:
-            await stack.enter_async_context(self._nameserver.serving(str(_DNS_POD)))
-            await accepted.start()
-            await cuts.start()
-            stack.push_async_callback(nft.load, rules.REMOVAL)
-
+        plane = self._control_plane
+        await stack.enter_async_context(plane.running(folder, self._surroundings))
+        self._network = ServiceNetwork(plane, self._surroundings, self._dns_ttl_s)
+        await stack.enter_async_context(self._network.running())
         self._background = await stack.enter_async_context(Background())
-        self._background.start(services.run(), "mirror of Services")
-        self._background.start(slices.run(), "mirror of EndpointSlices")
-        self._background.start(run_slice_controller(self.api), "EndpointSlice controller")
-        self._background.start(run_endpoints_controller(self.api), "Endpoints controller")
-        self._background.start(run_deployment_controller(self.api), "Deployment controller")
-        self._background.start(run_job_controller(self.api), "Job controller")
-        self._background.start(self._dataplane.run(), "data plane")
-        kubelet = Kubelet(self.api, self._background, folder / "pods", self._surroundings, logs)
+        for name, work in {**self._network.work(), **plane.work()}.items():
+            self._background.start(work, name)
+        kubelet = Kubelet(self.api, self._background, folder / "pods", self._surroundings, plane.logs, self.namespace)
         self._kubelet = await stack.enter_async_context(kubelet)
-        credentials = Credentials(self.api, server.url, files.authority.read_bytes(), folder / "pods")
-        agent = NodeAgent(self.api, self._kubelet, self._background, credentials, self._addresses)
-        self._background.start(agent.run(), "node agent")
-        if not forwards:
-            await self._expose_dns()
+        if credentials := plane.credentials(folder / "pods"):
+            agent = NodeAgent(self.api, self._kubelet, self._background, credentials, self._addresses)
+            self._background.start(agent.run(), "node agent")
+            if self._surroundings is not USERSPACE:
+                await self._expose_dns()
+
+    @property
+    def api(self) -> ApiClient:
+        """A client of the API server, which no fault meets."""
+        return self._control_plane.api
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A file for clients; its context's namespace is `namespace`."""
+        return self._control_plane.kubeconfig
+
+    @property
+    def faults(self) -> Faults:
+        """What the API server that the kubeconfig names does wrong; the cluster itself goes on all the while."""
+        if self._control_plane.faults is None:
+            raise LabError("an API server that is not the lab's own cannot be made to fail")
+        return self._control_plane.faults
 
     async def create_service(self, name: str) -> str:
         """Create a Service of the pods labelled `app: NAME`, ports 80 and 9080; returns its ClusterIP."""
-        cluster_ip = next(self._cluster_ips)
-        await self.api.create(SERVICE, NAMESPACE, manifests.service(name, cluster_ip))
+        created = await self.api.create(SERVICE, self.namespace, manifests.service(name))
+        cluster_ip: str = created["spec"]["clusterIP"]
         await self._settled(
-            self._dataplane.until(lambda ports: any(port.cluster_ip == cluster_ip for port in ports)),
+            self._network.dataplane.until(lambda ports: any(port.cluster_ip == cluster_ip for port in ports)),
             f"the kernel has no rules for Service {name}",
         )
         return cluster_ip
@@ -171,29 +130,13 @@ class Cluster:
 
         `spec` is what it has otherwise: `type="NodePort"`, or `clusterIP="None"`.
         """
-        created = await self.api.create(SERVICE, NAMESPACE, manifests.further_service(name, of, spec))
+        created = await self.api.create(SERVICE, self.namespace, manifests.further_service(name, of, spec))
         try:
-            await self._settled(self._exposed(name, of, created["spec"]), f"Service {name} is not served")
+            await self._settled(self._network.until_exposed(name, of, created["spec"]), f"Service {name} is not served")
             yield created
         finally:
-            await self.api.delete(SERVICE, NAMESPACE, name)
-            # The next one of its name is not to be known by the slices of this one.
-            gone = self._nameserver.until(
-                lambda _: all(labels_of(each).get(SERVICE_NAME_LABEL) != name for each in self._slices.objects.values())
-            )
-            await self._settled(gone, f"Service {name} still has slices")
-
-    async def _exposed(self, name: str, of: str, spec: Mapping[str, Any]) -> None:
-        pods: set[str] = set()
-
-        def as_its_twin(ports: Sequence[rules.ServicePort]) -> bool:
-            twin, own = ({port.endpoints for port in ports if port.service == each} for each in (of, name))
-            pods.update(host for endpoints in twin for host, _ in endpoints)
-            return own == twin or spec.get("clusterIP", "None") == "None"
-
-        await self._dataplane.until(as_its_twin)
-        hosts = pods if spec.get("clusterIP") == "None" else set()
-        await self._nameserver.until(lambda known: knows(known, manifests.dns_name(name), hosts))
+            await self.api.delete(SERVICE, self.namespace, name)
+            await self._settled(self._network.until_gone(name), f"Service {name} still has slices")
 
     async def start_pods(
         self, service: str, count: int, settings: PodSettings = _USUAL, *, join: bool = True
@@ -225,11 +168,12 @@ class Cluster:
 
         No controller touches the slices, and the data plane has nothing to do with them.
         """
-        await self.api.create(SERVICE, NAMESPACE, manifests.headless_service(service))
+        await self.api.create(SERVICE, self.namespace, manifests.headless_service(service))
         new = [(f"{service}-{address}", address) for address in itertools.islice(self._unused, count)]
         pieces = [new[begin : begin + MAX_ENDPOINTS] for begin in range(0, count, MAX_ENDPOINTS)]
         await together(
-            self.api.create(ENDPOINT_SLICE, NAMESPACE, manifests.endpoint_slice(service, piece)) for piece in pieces
+            self.api.create(ENDPOINT_SLICE, self.namespace, manifests.endpoint_slice(service, piece))
+            for piece in pieces
         )
         return tuple(address for _name, address in new)
 
@@ -273,14 +217,7 @@ class Cluster:
         The kernel counts those that come from the client pod's address. In userspace there is only the forwarder to
         count, and what clients open to the pods themselves is not in it.
         """
-        if isinstance(self._dataplane, Forwarder):
-            through = self._dataplane.accepted
-            return {
-                pod.name: through.get((pod.address, pod.http_port), 0) + through.get((pod.address, pod.grpc_port), 0)
-                for pod in self._started
-            }
-        by_address = await accepted.read()
-        return {pod.name: by_address.get(pod.address, 0) for pod in self._started}
+        return await self._network.connections(self._started)
 
     @property
     def dataplane(self) -> DataPlaneName:
@@ -289,23 +226,20 @@ class Cluster:
 
     def forwarder_address(self, service: str, port: str) -> str | None:
         """HOST:PORT of the forwarder for a Service's port, `http` or `grpc`; None where the ClusterIP serves."""
-        if not isinstance(self._dataplane, Forwarder):
-            return None
-        host, number = self._dataplane.address(PortName(NAMESPACE, service, port))
-        return f"{host}:{number}"
+        return self._network.forwarder_address(service, port)
 
     async def until_served(self, holds: Callable[[Sequence[rules.ServicePort]], bool]) -> None:
         """Wait until the data plane serves ports of which the condition is true."""
-        await self._settled(self._dataplane.until(holds), "the data plane does not serve what is waited for")
+        await self._settled(self._network.dataplane.until(holds), "the data plane does not serve what is waited for")
 
     @property
     def nameserver(self) -> NameServer:
         """The DNS server: what it was asked, by whom, and how to make it fail."""
-        return self._nameserver
+        return self._network.nameserver
 
     def dns_queries(self) -> int:
         """DNS queries so far."""
-        return sum(self._nameserver.queries.values())
+        return sum(self._network.nameserver.queries.values())
 
     def _require_network(self) -> None:
         if self._surroundings is USERSPACE:
@@ -314,39 +248,38 @@ class Cluster:
     def _start_pod(self, service: str, settings: PodSettings) -> Coroutine[Any, Any, Pod]:
         number = self._numbers[service]
         self._numbers[service] += 1
-        node = _NODES[number % len(_NODES)]
-        return self._kubelet.start(f"{service}-{number}", next(self._addresses), node, _ZONES[node], settings)
+        node, zone = tuple(self._control_plane.nodes.items())[number % len(self._control_plane.nodes)]
+        return self._kubelet.start(f"{service}-{number}", next(self._addresses), node, zone, settings)
 
     async def _expose_dns(self) -> None:
         await self.api.create(SERVICE, manifests.DNS_NAMESPACE, manifests.dns_service())
-        await self.api.create(POD, manifests.DNS_NAMESPACE, manifests.dns_pod(_NODES[0], _DNS_POD))
-        await self._settled(self._written({(_DNS_POD, 53)}, present=True), "the kernel has no rules for the DNS server")
+        node = next(iter(self._control_plane.nodes))
+        await self.api.create(POD, manifests.DNS_NAMESPACE, manifests.dns_pod(node, DNS_POD))
+        served = self._network.until_served({(DNS_POD, 53)}, present=True)
+        await self._settled(served, "the kernel has no rules for the DNS server")
 
     async def _relabel(self, pods: Sequence[Pod], *, present: bool) -> float:
         wanted = {pod.name for pod in pods}
-        membership = Membership(self._store)
-        await together(
-            self.api.patch(POD, NAMESPACE, pod.name, {"metadata": {"labels": self._labels(pod, present=present)}})
-            for pod in pods
-        )
         names = ", ".join(pod.name for pod in pods)
         verb = "join" if present else "leave"
-        settled = membership.until(wanted, present=present)
-        moment = await self._settled(settled, f"{names} did not {verb} the EndpointSlices")
+        with self._control_plane.course(self._network.slices) as course:
+            await together(
+                self.api.patch(
+                    POD, self.namespace, pod.name, {"metadata": {"labels": self._labels(pod, present=present)}}
+                )
+                for pod in pods
+            )
+            settled = membership.until(course, wanted, present=present)
+            moment = await self._settled(settled, f"{names} did not {verb} the EndpointSlices")
         served = {(pod.address, port) for pod in pods for port in (pod.http_port, pod.grpc_port)}
-        await self._settled(self._written(served, present=present), f"{names} did not {verb} the data plane")
+        await self._settled(
+            self._network.until_served(served, present=present), f"{names} did not {verb} the data plane"
+        )
         return moment
 
     def _labels(self, pod: Pod, *, present: bool) -> dict[str, str | None]:
         """As a merge patch: null takes a label off."""
         return {label: value if present else None for label, value in manifests.pod_labels(self._started[pod]).items()}
-
-    async def _written(self, served: set[tuple[str, int]], *, present: bool) -> None:
-        def holds(ports: Sequence[rules.ServicePort]) -> bool:
-            targets = {target for port in ports for target in port.endpoints}
-            return served <= targets if present else served.isdisjoint(targets)
-
-        await self._dataplane.until(holds)
 
     async def _settled(self, work: Coroutine[Any, Any, T], failure: str) -> T:
         try:

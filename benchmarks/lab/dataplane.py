@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 
-from . import nft
+from . import network, nft
 from .mirror import Mirror
 from .rules import START, ServicePort, script, service_ports
 
@@ -36,6 +37,9 @@ class DataPlane:
             self._changed.clear()
             ports = service_ports(self._services.objects.values(), self._slices.objects.values())
             if ports != self._ports:
+                for address in {port.cluster_ip for port in ports} - {port.cluster_ip for port in self._ports}:
+                    if IPv4Address(address) not in network.SERVICE_CIDR:
+                        network.lead_to(address)
                 await nft.load(script(ports, self._ports))
                 async with self._written:
                     self._ports = ports

@@ -1,14 +1,17 @@
-"""The first process inside the lab's namespaces: `python -m benchmarks.lab.inside CONTROL_FD COMMAND...`.
+"""The first process inside the lab's namespaces: `python -m benchmarks.lab.inside CONTROL_FD PASSAGE_FD COMMAND...`.
 
 It sets up what every process inside sees - network, temporary files, name resolution - and runs the command.
+PASSAGE_FD is `-` where nothing leads out.
 Being PID 1, it adopts and reaps orphans, and the kernel kills every other process inside when it exits.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,37 +21,50 @@ from typing import Final
 
 from . import network
 from .errors import LabError
-from .network import NAMESERVER
-from .surroundings import INSIDE
+from .manifests import NAMESPACE
+from .network import DNS_POD, NAMESERVER
+from .surroundings import INSIDE, KUBECONFIG, NAMESPACES
 
 _SCRATCH: Final = Path("/dev/shm")
+_BUFFER_BYTES: Final = 65536
 
-_FILES: Final = {
-    "/etc/resolv.conf": (
-        f"nameserver {NAMESERVER}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
-    ),
-    "/etc/nsswitch.conf": "hosts: files dns\n",
-}
+_RESOLV_CONF: Final = """\
+nameserver {nameserver}
+search {namespace}.svc.cluster.local svc.cluster.local cluster.local
+options ndots:5
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Set up the namespaces, run the command and return its exit status."""
-    control, *command = arguments
+    control, passage, *command = arguments
     os.set_inheritable(int(control), False)
+    # No proxy is in between in here.
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment |= {INSIDE: "1", "TMPDIR": str(_SCRATCH)}
     try:
         network.configure()
-        _mount_private_files()
-        environment = {**os.environ, INSIDE: "1", "TMPDIR": str(_SCRATCH)}
+        _mount("-t", "tmpfs", "tmpfs", str(_SCRATCH))
+        if passage == "-":
+            _resolve_by(NAMESERVER, NAMESPACE)
+        else:
+            environment[KUBECONFIG] = str(_SCRATCH / "kubeconfig")
+            namespace = _lead_out(int(passage), Path(environment[KUBECONFIG]))
+            # An API server outside has a kube-dns of its own, and no Service of it leads to the lab's.
+            _resolve_by(DNS_POD, namespace)
         return _run(command, environment, int(control))
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 2
 
 
-def _mount_private_files() -> None:
-    """A tmpfs for temporary files, which vanish with the namespaces, and the resolver's configuration."""
-    _mount("-t", "tmpfs", "tmpfs", str(_SCRATCH))
-    for name, content in _FILES.items():
+def _resolve_by(nameserver: str, namespace: str) -> None:
+    """Have names be resolved as in a pod of a namespace."""
+    files = {
+        "/etc/resolv.conf": _RESOLV_CONF.format(nameserver=nameserver, namespace=namespace),
+        "/etc/nsswitch.conf": "hosts: files dns\n",
+    }
+    for name, content in files.items():
         # A mount on a symbolic link fails where the link leads nowhere, as in some containers.
         target = Path(os.path.realpath(name))
         if not target.is_file():
@@ -62,6 +78,24 @@ def _mount(*arguments: str) -> None:
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"`mount {shlex.join(arguments)}` failed: {done.stderr.strip()}")
+
+
+def _lead_out(passage: int, kubeconfig: Path) -> str:
+    """Have the launcher pass on what comes to the API server's address, see `Passage`; it gives the kubeconfig.
+
+    Returns the namespace of the context that is in there.
+    The descriptor stays open for as long as this process lives, and with it the passage.
+    """
+    os.set_inheritable(passage, False)
+    address = (NAMESPACES.api_host, NAMESPACES.api_port)
+    with socket.create_server(address) as listener, socket.socket(fileno=os.dup(passage)) as pair:
+        socket.send_fds(pair, [b"."], [listener.fileno()])
+        kubeconfig.touch(0o600, exist_ok=False)
+        with kubeconfig.open("wb") as file:
+            while data := pair.recv(_BUFFER_BYTES):
+                file.write(data)
+    (context,) = json.loads(kubeconfig.read_text())["contexts"]
+    return str(context["context"]["namespace"])
 
 
 def _run(command: list[str], environment: dict[str, str], control: int) -> int:

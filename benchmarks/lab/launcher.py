@@ -19,7 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from .surroundings import userspace_wanted
+from .errors import LabError
+from .passage import Passage
+from .surroundings import WANTED, userspace_wanted
 
 _UNSHARE: Final = (
     "unshare",
@@ -78,28 +80,43 @@ def available() -> str | None:
     return _explain(probe.stderr.strip().partition("\n")[0] or f"exit status {probe.returncode}")
 
 
-def enter(command: Sequence[str]) -> int:
+def enter(command: Sequence[str], passage: Passage | None = None) -> int:
     """Run a command inside and return its exit status (128 + n if signal n ended it).
 
     SIGINT, SIGTERM and SIGHUP to this process reach the command; standard input, output and error are shared.
-    Without namespaces, or where the environment asks for it, the command has the userspace data plane.
+    Without namespaces, or where the environment asks for it, the command has the userspace data plane; but not with a
+    passage, which leads to an API server outside for as long as the command runs.
     Must be called from the main thread. Raises LabError if the environment asks for what does not exist.
     """
-    first = _FIRST_OUTSIDE if userspace_wanted() or available() else _FIRST_INSIDE
+    if passage:
+        require_namespaces()
+    inside = passage is not None or not (userspace_wanted() or available())
     reader, writer = os.pipe()
     try:
-        with _forwarding(writer):
+        with _forwarding(writer), passage.opened() if passage else contextlib.nullcontext() as led_out:
+            ends = [str(reader), *([str(led_out.fileno()) if led_out else "-"] if inside else [])]
             try:
                 process = subprocess.Popen(
-                    [*first, str(reader), *command], env=_environment(), pass_fds=(reader,), start_new_session=True
+                    [*(_FIRST_INSIDE if inside else _FIRST_OUTSIDE), *ends, *command],
+                    env=_environment(),
+                    pass_fds=[int(end) for end in ends if end != "-"],
+                    start_new_session=True,
                 )
             finally:
-                # Only the inner end may stay open, or it would not matter to anyone that this process dies.
+                # Only the inner ends may stay open, or it would not matter to anyone that a process dies.
                 os.close(reader)
+                if led_out:
+                    led_out.close()
             status = process.wait()
     finally:
         os.close(writer)
     return status if status >= 0 else 128 - status
+
+
+def require_namespaces() -> None:
+    """Raises LabError where the lab's namespaces cannot be had, or are not wanted."""
+    if reason := f"{WANTED} is set to userspace" if userspace_wanted() else available():
+        raise LabError(f"this needs pods with addresses of their own, in the lab's namespaces: {reason}")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,20 @@ _DNS_PORT: Final = 53
 
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 
+TAINT: Final = {"key": "discovery-compare", "value": "lab", "effect": "NoSchedule"}
+"""Of nodes that are for the lab's pods alone."""
+
+# What a namespace's pod security may demand (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
+_NO_PRIVILEGES: Final = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_GUEST: Final = {
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "tolerations": [{"key": TAINT["key"], "operator": "Exists"}],
+    "automountServiceAccountToken": False,
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+}
+_IMAGE: Final = "services.provider"
+
 Manifest = dict[str, Any]
 
 
@@ -48,22 +62,18 @@ def node(name: str, zone: str) -> Manifest:
     }
 
 
-def service(name: str, cluster_ip: str) -> Manifest:
-    """A Service of the provider pods that `pod_labels` marks as its own."""
+def service(name: str) -> Manifest:
+    """A Service of the provider pods that `pod_labels` marks as its own, at an address that the API server gives it."""
     # By name, since where pods have no address of their own each has numbers of its own.
     ports = [("http", "TCP", SERVICE_HTTP_PORT, "http"), ("grpc", "TCP", SERVICE_GRPC_PORT, "grpc")]
-    return _service(name, cluster_ip, pod_labels(name), ports)
+    return _service(name, {}, pod_labels(name), ports)
 
 
 def further_service(name: str, of: str, spec: Mapping[str, Any]) -> Manifest:
     """Another Service of the pods of one, which the API server gives an address; `spec` is what it has otherwise."""
-    usual = service(of, "")["spec"]
     if spec.get("type") == "ExternalName":
         return {"metadata": {"name": name}, "spec": {**spec}}
-    return {
-        "metadata": {"name": name},
-        "spec": {"selector": usual["selector"], "ports": usual["ports"], "type": "ClusterIP", **spec},
-    }
+    return {"metadata": {"name": name}, "spec": {**service(of)["spec"], **spec}}
 
 
 def deployment(name: str, replicas: int) -> Manifest:
@@ -105,9 +115,9 @@ def headless_service(name: str) -> Manifest:
     return {"metadata": {"name": name}, "spec": {"clusterIP": "None", "ports": ports}}
 
 
-def dns_name(service_name: str) -> str:
+def dns_name(service_name: str, namespace: str) -> str:
     """What DNS calls a Service."""
-    return f"{service_name}.{NAMESPACE}.svc.cluster.local."
+    return f"{service_name}.{namespace}.svc.cluster.local."
 
 
 def pod_labels(service_name: str) -> dict[str, str]:
@@ -116,8 +126,10 @@ def pod_labels(service_name: str) -> dict[str, str]:
 
 
 def pod(name: str, node: str, address: str) -> Manifest:
-    """A provider pod that runs, and is not ready yet."""
-    return _pod(name, node, address, {}, {"http": HTTP_PORT, "grpc": GRPC_PORT}, ready=False)
+    """A provider pod that runs, and is not ready yet, with all that a real API server may demand of one."""
+    made = _pod(name, node, address, {}, {"http": HTTP_PORT, "grpc": GRPC_PORT}, ready=False)
+    containers = [{**each, "securityContext": _NO_PRIVILEGES} for each in made["spec"]["containers"]]
+    return {**made, "spec": {**made["spec"], **_GUEST, "containers": containers}}
 
 
 def pod_ports(pod: Object, http: int, grpc: int) -> Manifest:
@@ -136,6 +148,16 @@ def pod_ports(pod: Object, http: int, grpc: int) -> Manifest:
     return {"spec": {"containers": containers}}
 
 
+def running(address: str, *, ready: bool) -> Manifest:
+    """`status` of a Pod that has been given an address, as of now."""
+    return {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "conditions": conditions(ready=ready),
+    }
+
+
 def conditions(*, ready: bool) -> list[Manifest]:
     """`status.conditions` of a Pod, as of now."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -145,7 +167,8 @@ def conditions(*, ready: bool) -> list[Manifest]:
 def dns_service() -> Manifest:
     """kube-dns, at the address that resolv.conf names."""
     ports = [("dns", "UDP", _DNS_PORT, _DNS_PORT), ("dns-tcp", "TCP", _DNS_PORT, _DNS_PORT)]
-    return _service("kube-dns", NAMESERVER, _DNS_LABELS, ports)
+    address = {"clusterIP": NAMESERVER, "clusterIPs": [NAMESERVER]}
+    return _service("kube-dns", address, _DNS_LABELS, ports)
 
 
 def dns_pod(node: str, address: str) -> Manifest:
@@ -154,14 +177,16 @@ def dns_pod(node: str, address: str) -> Manifest:
 
 
 def _service(
-    name: str, cluster_ip: str, selector: Mapping[str, str], ports: Iterable[tuple[str, str, int, int | str]]
+    name: str, address: Manifest, selector: Mapping[str, str], ports: Iterable[tuple[str, str, int, int | str]]
 ) -> Manifest:
     named = [
         {"name": port_name, "protocol": protocol, "port": port, "targetPort": target}
         for port_name, protocol, port, target in ports
     ]
-    spec = {"type": "ClusterIP", "clusterIP": cluster_ip, "clusterIPs": [cluster_ip], "selector": selector}
-    return {"metadata": {"name": name}, "spec": {**spec, "ports": named}}
+    # Said, since a cluster of both families may prefer the other one, in which the lab has no network.
+    family = {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]}
+    spec = {"type": "ClusterIP", **address, **family, "selector": selector, "ports": named}
+    return {"metadata": {"name": name}, "spec": spec}
 
 
 def _pod(
@@ -170,18 +195,10 @@ def _pod(
     return {
         "metadata": {"name": name, "labels": labels},
         "spec": {"nodeName": node, "containers": _containers(name, ports)},
-        "status": _running(address, ready=ready),
-    }
-
-
-def _running(address: str, *, ready: bool) -> Manifest:
-    return {
-        "phase": "Running",
-        "podIP": address,
-        "podIPs": [{"ip": address}],
-        "conditions": conditions(ready=ready),
+        "status": running(address, ready=ready),
     }
 
 
 def _containers(name: str, ports: Mapping[str, int]) -> list[Manifest]:
-    return [{"name": name, "ports": [{"name": port, "containerPort": number} for port, number in ports.items()]}]
+    numbered = [{"name": port, "containerPort": number} for port, number in ports.items()]
+    return [{"name": name, "image": _IMAGE, "ports": numbered}]

@@ -1,8 +1,8 @@
 """A controller's copy of the API server's objects of one kind, kept in step by LIST and WATCH."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import NoReturn
 
 import httpx
@@ -33,7 +33,7 @@ class Mirror:
         self.kind = kind
         self._namespace = namespace
         self._client = client
-        self._on_change = on_change
+        self._listeners = [on_change]
 
     async def run(self) -> NoReturn:
         """Follow the API server until cancelled, through its absence too; raises `ApiError` if refused."""
@@ -58,18 +58,31 @@ class Mirror:
         """Leave an object out that has just been deleted, until an event tells what has become of it."""
         self.objects.pop(key_of(obj), None)
 
+    @contextmanager
+    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Have one more called after every change, while the block lasts."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
+
     async def _list_and_watch(self) -> NoReturn:
         listed = await self._client.list(self.kind, self._namespace)
         self.objects = {key_of(obj): obj for obj in listed.items}
         self.listed.set()
-        self._on_change()
+        self._changed()
         version = listed.version
         while True:
             async with aclosing(self._client.watch(self.kind, self._namespace, version=version)) as events:
                 async for event in events:
                     version = event.version
                     if event.type != "BOOKMARK" and self._take(event):
-                        self._on_change()
+                        self._changed()
 
     def _take(self, event: WatchEvent) -> bool:
         """Whether the event tells anything new."""

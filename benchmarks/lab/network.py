@@ -22,12 +22,13 @@ API_SERVER: Final = IPv4Interface("10.250.0.1/32")
 NODE: Final = IPv4Interface("10.250.0.2/32")
 SERVICE_CIDR: Final = IPv4Network("10.96.0.0/16")
 NAMESERVER: Final = "10.96.0.10"
+DNS_POD: Final = "10.64.0.2"
 
 _RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_PREFSRC = 1, 4, 7
 _NLMSG_ERROR = 2
-_REQUEST_ACK, _CREATE_EXCL = 0x1 | 0x4, 0x400 | 0x200
+_REQUEST_ACK, _CREATE_EXCL, _CREATE_REPLACE = 0x1 | 0x4, 0x400 | 0x200, 0x400 | 0x100
 _IFF_UP = 0x1
 _RT_TABLE_LOCAL, _RTPROT_STATIC, _RT_SCOPE_HOST, _RTN_LOCAL = 255, 4, 254, 2
 
@@ -52,10 +53,21 @@ def configure() -> None:
             body = _ADDRESS.pack(socket.AF_INET, interface.network.prefixlen, 0, 0, loopback)
             body += _attribute(_IFA_LOCAL, interface.packed) + _attribute(_IFA_ADDRESS, interface.packed)
             _request(kernel, next(sequence), _RTM_NEWADDR, _CREATE_EXCL, body)
-        _request(kernel, next(sequence), _RTM_NEWROUTE, _CREATE_EXCL, _service_route(loopback))
+        _request(kernel, next(sequence), _RTM_NEWROUTE, _CREATE_EXCL, _service_route(loopback, SERVICE_CIDR))
 
 
-def _service_route(loopback: int) -> bytes:
+def lead_to(cluster_ip: str) -> None:
+    """Have a route to a ClusterIP that is not of the lab's range, as other API servers give them.
+
+    Raises LabError as `configure` does.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.bind((0, 0))
+        route = _service_route(socket.if_nametoindex("lo"), IPv4Network(cluster_ip))
+        _request(kernel, 1, _RTM_NEWROUTE, _CREATE_REPLACE, route)
+
+
+def _service_route(loopback: int, addresses: IPv4Network) -> bytes:
     """Without a route to ClusterIPs, connect() fails before any nftables rule can see the packet.
 
     It is a local one, because the kernel sends the ICMP error of a `reject` on the loopback interface from the
@@ -64,11 +76,11 @@ def _service_route(loopback: int) -> bytes:
     1 s, because the kernel drops ICMP errors for a socket that is in use. With a time limit, or in asyncio, and so
     in httpx and grpc, it is not blocked in connect(), and hears of it at once.
     """
-    prefix = SERVICE_CIDR.prefixlen
+    prefix = addresses.prefixlen
     head = _ROUTE.pack(socket.AF_INET, prefix, 0, 0, _RT_TABLE_LOCAL, _RTPROT_STATIC, _RT_SCOPE_HOST, _RTN_LOCAL, 0)
     return (
         head
-        + _attribute(_RTA_DST, SERVICE_CIDR.network_address.packed)
+        + _attribute(_RTA_DST, addresses.network_address.packed)
         + _attribute(_RTA_OIF, struct.pack("=i", loopback))
         + _attribute(_RTA_PREFSRC, CLIENT_POD.packed)
     )

@@ -24,7 +24,7 @@ from .container_log import ContainerLog, PodLogs
 from .containers import Container
 from .credentials import without_credentials
 from .errors import LabError
-from .kinds import POD, Key
+from .kinds import POD, Key, Object
 from .manifests import NAMESPACE
 from .pod_program import PROVIDER
 from .pod_settings import GRACE_S, PodSettings
@@ -55,12 +55,21 @@ class Kubelet:
     """Starts, probes and stops pods, and tells the API what it sees; leaving the block kills those that are left.
 
     folder: where its pods are at home; logs: where it leaves what their containers write
+    namespace: that of the pods that it starts itself
     """
 
     def __init__(
-        self, client: ApiClient, background: Background, folder: Path, surroundings: Surroundings, logs: PodLogs
+        self,
+        client: ApiClient,
+        background: Background,
+        folder: Path,
+        surroundings: Surroundings,
+        logs: PodLogs,
+        namespace: str = NAMESPACE,
     ) -> None:
         self.surroundings = surroundings
+        self._namespace = namespace
+        self._objects: dict[str, Object] = {}  # of those, by name, as they were created
         self._client = client
         self._background = background
         self._folder = folder
@@ -88,11 +97,12 @@ class Kubelet:
     async def start(self, name: str, address: str, node: str, zone: str, settings: PodSettings) -> Pod:
         """Start a pod, wait until it is healthy; raises LabError with the end of its log if it does not get so."""
         ports = self.surroundings.http_port, self.surroundings.grpc_port
-        identity = {"POD_NAME": name, "POD_NAMESPACE": NAMESPACE, "NODE_NAME": node, "ZONE": zone}
+        identity = {"POD_NAME": name, "POD_NAMESPACE": self._namespace, "NODE_NAME": node, "ZONE": zone}
         environment = {**without_credentials(os.environ, self._folder), **identity}
-        container = await self._run((NAMESPACE, name), PROVIDER, settings.options(address, *ports), environment)
+        container = await self._run((self._namespace, name), PROVIDER, settings.options(address, *ports), environment)
         pod = Pod(name, address, node, zone, container.pid, *ports)
-        await self._client.create(POD, NAMESPACE, manifests.pod(name, node, address))
+        made = manifests.pod(name, node, address)
+        self._objects[name] = await self._client.create(POD, self._namespace, made)
         try:
             async with asyncio.timeout(_START_S):
                 pod = await self._until_healthy(pod)
@@ -129,7 +139,7 @@ class Kubelet:
 
     def has(self, pod: Pod) -> bool:
         """Whether it has not ended yet."""
-        return (NAMESPACE, pod.name) in self._containers
+        return (self._namespace, pod.name) in self._containers
 
     async def quit(self, key: Key, grace_s: float, hook_s: float = 0.0) -> None:
         """Have a pod's process end, with time for what is in flight, and by SIGKILL after it; its object stays.
@@ -175,7 +185,7 @@ class Kubelet:
             self._container(pod).send(number)
 
     def _container(self, pod: Pod) -> Container:
-        return self._containers[NAMESPACE, pod.name]
+        return self._containers[self._namespace, pod.name]
 
     async def _run(self, key: Key, module: str, options: Sequence[str], environment: Mapping[str, str]) -> Container:
         if self._closed:
@@ -198,7 +208,7 @@ class Kubelet:
         container = self._container(pod)
         if not pod.http_port and (ports := await told_ports(container)):
             pod = replace(pod, http_port=ports[0], grpc_port=ports[1])
-            await self.tell_ports((NAMESPACE, pod.name), *ports)
+            await self.tell_ports((self._namespace, pod.name), *ports)
         while not await self.prober.answers(pod.address, pod.http_port, "/healthz"):
             if not await self._alive_for(pod, FIRST_PROBES_S):
                 break
@@ -211,7 +221,7 @@ class Kubelet:
 
     async def _stop(self, pod: Pod) -> None:
         self._container(pod).ending = True
-        await self._client.delete(POD, NAMESPACE, pod.name, grace_s=GRACE_S)
+        await self._client.delete(POD, self._namespace, pod.name, grace_s=GRACE_S)
         await self._end(pod, signal.SIGTERM)
 
     async def _end(self, pod: Pod, number: signal.Signals) -> None:
@@ -223,8 +233,8 @@ class Kubelet:
         except TimeoutError:  # it is frozen, or deaf
             container.end(signal.SIGKILL)
             await container.ended()
-        await self._client.delete(POD, NAMESPACE, pod.name)
-        del self._containers[NAMESPACE, pod.name]
+        await self._client.delete(POD, self._namespace, pod.name)
+        del self._containers[self._namespace, pod.name], self._objects[pod.name]
 
     async def _probe(self, pod: Pod) -> None:
         """Keep the Pod's Ready condition true to life until the process ends."""
@@ -245,9 +255,8 @@ class Kubelet:
         return alive
 
     async def _report(self, pod: Pod, *, ready: bool) -> None:
-        await self._client.patch(
-            POD, NAMESPACE, pod.name, {"status": {"conditions": manifests.conditions(ready=ready)}}
-        )
+        status = manifests.running(pod.address, ready=ready)
+        await self._client.patch_status(POD, self._objects[pod.name], status)
 
 
 async def told_ports(container: Container) -> tuple[int, int] | None:

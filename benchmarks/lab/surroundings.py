@@ -21,6 +21,9 @@ INSIDE: Final = "DISCOVERY_LAB"
 WANTED: Final = "DISCOVERY_LAB_DATAPLANE"
 """What a user sets to `userspace` to do without namespaces where they could be had."""
 
+KUBECONFIG: Final = "DISCOVERY_LAB_KUBECONFIG"
+"""Set by the launcher where a passage leads to an API server outside: the kubeconfig by which those inside reach it."""
+
 LOOPBACK: Final = "127.0.0.1"
 USERSPACE_NOTE: Final = (
     "Without namespaces: the latency of service-dns includes the forwarder that stands in for kube-proxy."

@@ -30,6 +30,7 @@ class Scenario(ABC):
     timeout_s      how long the callers wait for an answer
     rate_rps       where it needs another rate than the usual one; `least_s` likewise, a longer run
     needs_network  there is no such thing where all pods share one address
+    needs_faults   nor where the API server cannot be made to fail
     in_cluster_s   in a real cluster, where pods take their time, it lasts so long at least; None: no API server can be
                    asked for what happens
     """
@@ -43,6 +44,7 @@ class Scenario(ABC):
     rate_rps: float | None = None
     least_s = 0.0
     needs_network = False
+    needs_faults = False
     in_cluster_s: float | None = None
 
     @abstractmethod

@@ -21,6 +21,7 @@ class ApiOutage(Scenario):
     spare_pods = 2
     rate_rps = 300.0
     least_s = 9.0
+    needs_faults = True
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         faults = stage.lab.cluster.faults

@@ -43,7 +43,7 @@ class _Writer:
     """Replaces the file whenever the Service's ready pods change, as a sidecar or a job of somebody's would."""
 
     def __init__(self, cluster: Cluster, wire: Wire, path: Path) -> None:
-        self.mirror = Mirror(cluster.api, ENDPOINT_SLICE, self._write)
+        self.mirror = Mirror(cluster.api, ENDPOINT_SLICE, self._write, namespace=cluster.namespace)
         self._wire = wire
         self._path = path
 

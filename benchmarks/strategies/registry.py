@@ -71,7 +71,7 @@ class _Members:
         self._telling: set[str] = set()
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
-        self._pods = Mirror(cluster.api, POD, self._wake.set)
+        self._pods = Mirror(cluster.api, POD, self._wake.set, namespace=cluster.namespace)
 
     async def follow(self) -> NoReturn:
         await self._pods.run()

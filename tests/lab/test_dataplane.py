@@ -62,6 +62,16 @@ def test_a_port_that_the_service_does_not_have_is_rejected_at_once(lab: Lab, ech
         socket.create_connection((lab.service_ip, 81), timeout=10)
 
 
+def test_a_service_may_have_an_address_of_any_range(lab: Lab, echo_pods: tuple[Pod, ...]) -> None:
+    address = "172.30.7.7"  # as OpenShift has them
+
+    with lab.portal.wrap_async_context_manager(lab.cluster.further_service("far", "echo", clusterIP=address)):
+        assert {ask_anew(address) for _ in range(60)} == {pod.name for pod in echo_pods}
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, SERVICE_HTTP_PORT), timeout=10)
+
+
 def test_new_connections_follow_the_slices_and_kept_ones_stay(lab: Lab) -> None:
     address = lab.call(lab.cluster.create_service, "moving")
     first, second = lab.call(lab.cluster.start_pods, "moving", 2, join=False)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.in_cluster.rights import Right
 from benchmarks.lab.cluster import Cluster
 from benchmarks.lab.kinds import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, SERVICE_ACCOUNT
+from benchmarks.rights import Right
 
 _RBAC = "rbac.authorization.k8s.io"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.in_cluster import rights
-from benchmarks.in_cluster.rights import RIGHTS, Right
+from benchmarks.in_cluster.rights import RIGHTS
 from benchmarks.kubeconfig import door
 from benchmarks.lab.errors import LabError
+from benchmarks.rights import Right
 from tests.benchmarks.in_cluster.rights_of import kubeconfig, token_with
 from tests.conftest import Lab
 
