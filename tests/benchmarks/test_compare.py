@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import options
 from benchmarks.lab.surroundings import INSIDE
+from benchmarks.options import options
 from tests.benchmarks.contract import check_result
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import scenarios
 from benchmarks.arm import Arm, Client, Key, Mode, Wire
-from benchmarks.compare import options
+from benchmarks.options import options
 from benchmarks.plan import Options, arms, expected_total_s, seed
 from benchmarks.strategies import find
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import options
+from benchmarks.options import options
 from benchmarks.record import Record
 from benchmarks.result import SCHEMA, Result, environment
 from benchmarks.summary import not_run, summarize

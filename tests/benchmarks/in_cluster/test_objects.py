@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from benchmarks.client import Job
-from benchmarks.compare import options
 from benchmarks.in_cluster import objects
 from benchmarks.in_cluster.dry_run import text
 from benchmarks.in_cluster.rights import RIGHTS
 from benchmarks.lab.pod_settings import PodSettings
+from benchmarks.options import options
 from benchmarks.strategies import Way
 from tests.k8s.pod_security import violations
 from tests.k8s.test_schemas import VERSIONS
