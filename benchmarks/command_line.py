@@ -135,27 +135,30 @@ def parser() -> Parser:
         "cluster so many pods (4)",
     )
     add("--output", type=Path, metavar="FOLDER", help="for result.json (results/DATE-TIME)")
-    where = made.add_mutually_exclusive_group()
+    add("--resume", type=Path, metavar="FOLDER", help="run what is missing there of an interrupted command")
+    add("--json-lines", action="store_true", help="stdout is a line of JSON for each finished run alone")
+    there = made.add_argument_group("on a real cluster")
+    where = there.add_mutually_exclusive_group()
     where.add_argument(
         "--cluster", action="store_true", help="in a real cluster, in a namespace of its own that it removes again"
     )
     where.add_argument(
         "--local-pods", action="store_true", help="on a real cluster's API server, with pods and clients of the lab"
     )
-    add("--kubeconfig", type=Path, metavar="FILE", help="that names the cluster (KUBECONFIG, or ~/.kube/config)")
-    add("--context", metavar="NAME", help="of the kubeconfig (its current one)")
-    add("--image", help=f"of provider and clients, as the cluster's nodes pull it ({IMAGE})")
-    add(
+    there.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="that names the cluster (KUBECONFIG, or ~/.kube/config)"
+    )
+    there.add_argument("--context", metavar="NAME", help="of the kubeconfig (its current one)")
+    there.add_argument("--image", help=f"of provider and clients, as the cluster's nodes pull it ({IMAGE})")
+    there.add_argument(
         "--pending-s",
         type=between(1.0, 3600.0),
         metavar="S",
         help=f"seconds for which a pod may lack a node, where nodes are added on demand ({PENDING_S:g})",
     )
-    add(
+    there.add_argument(
         "--dry-run", action="store_true", help="with --cluster: print all that is applied and every right that it takes"
     )
-    add("--resume", type=Path, metavar="FOLDER", help="run what is missing there of an interrupted command")
-    add("--json-lines", action="store_true", help="stdout is a line of JSON for each finished run alone")
     return made
 
 
