@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.context import ForkServerContext
 
-import msgspec
 from rich.console import Console
 
 from benchmarks import cpu, local_pods, plan, process, scenarios, strategies
 from benchmarks.arm import Arm
-from benchmarks.client import Job
 from benchmarks.frame import carry_out, planned
 from benchmarks.lab import launcher
 from benchmarks.lab.cluster import Cluster, Pod
@@ -23,7 +21,8 @@ from benchmarks.lab.control_plane import ControlPlane
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.surroundings import USERSPACE, USERSPACE_NOTE, WANTED, here
 from benchmarks.plan import Options
-from benchmarks.process import ClientError, Clients
+from benchmarks.playing import note, played, work
+from benchmarks.process import Clients
 from benchmarks.progress import Progress
 from benchmarks.record import Record
 from benchmarks.result import Run, environment
@@ -111,15 +110,8 @@ async def _measure(
                 on_stage = shares or await _start(cluster, options.replicas, scenario, arguments)
                 new: list[Pod] = []
                 given = plan.of_scenario(options, scenario)
-                try:
-                    run = await _run_arm(arm, given, cluster, on_stage, new, processes, progress)
-                except ClientError as error:
-                    print(error.detail, file=sys.stderr, end="\n" if error.detail else "")
-                    run = not_run(arm, given, str(error))
-                record.keep(run)
-                progress.end(run)
-                if options.json_lines:
-                    print(msgspec.json.encode(run).decode(), flush=True)
+                running = _run_arm(arm, given, cluster, on_stage, new, processes, progress)
+                await note(arm, given, running, record, progress)
                 if not shares:
                     await cluster.end_pods([*on_stage.pods, *on_stage.spare, *new])
                     if crew:
@@ -177,34 +169,16 @@ async def _run_client(
     strategy, scenario = strategies.find(arm.strategy), scenarios.find(arm.scenario)
     forwarder = cluster.forwarder_address(SERVICE, arm.wire)
     spare = crew.spare[: scenario.spare_pods]
-    job = Job(
-        strategy=arm.strategy,
-        wire=arm.wire,
-        client=arm.client,
-        way=Way(address, arm.mode, options.policy, cluster.namespace),
-        kubeconfig=str(cluster.kubeconfig),
-        rate_rps=options.rate_rps,
-        warmup_s=options.warmup_s,
-        duration_s=options.duration_s,
-        timeout_s=scenario.timeout_s,
-        arrivals=options.arrivals,
-        seed=plan.seed(arm),
-        clients=options.client_processes,
-        live=progress.live,
-    )
+    way = Way(address, arm.mode, options.policy, cluster.namespace)
+    job = work(arm, options, way, kubeconfig=str(cluster.kubeconfig), live=progress.live)
     on_stage = [*crew.pods, *spare]
     connections, dns_queries = await cluster.connections(), cluster.dns_queries()
     async with Clients(job, processes) as client:
         start = (await client.started(_START_TIMEOUT_S + options.warmup_s + scenario.timeout_s)).start
         served_s = cpu.seconds(on_stage)
         stage = LabStage(cluster, SERVICE, crew.pods, spare, new, start, options.duration_s)
-        playing = asyncio.create_task(scenario.play(stage))
-        try:
-            finished = await client.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, progress.count)
-            events = await playing
-        finally:
-            playing.cancel()
-            await asyncio.wait({playing})
+        answers = client.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, progress.count)
+        finished, events = await played(scenario, stage, answers)
     run = summarize(
         arm,
         options,

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from benchmarks import plan, scenarios
 from benchmarks.client import Job
+from benchmarks.frame import planned
 from benchmarks.in_cluster import objects, own
 from benchmarks.in_cluster.rights import RIGHTS
 from benchmarks.plan import Options
+from benchmarks.playing import work
 from benchmarks.strategies import Way
 
 _RIGHTS = """\
@@ -29,28 +31,17 @@ def text(options: Options) -> str:
     manifests = [
         objects.namespace(name, own.owner()),
         *objects.everything(name, image, options.replicas, control_plane=control_plane),
-        objects.job(name, image, _work(options, name)),
+        objects.job(name, image, _first(options, name)),
         objects.word(name),
     ]
     return _RIGHTS.format(rights="\n".join(_lines())) + objects.as_yaml(manifests)
 
 
-def _work(options: Options, namespace: str) -> Job:
-    scenario = scenarios.find(options.scenarios[0])
-    given = plan.of_scenario(options, scenario)
-    return Job(
-        strategy=options.strategies[0],
-        wire=options.wires[0],
-        client=options.clients[0],
-        way=Way("...", "kept", options.policy, namespace),
-        kubeconfig="",
-        rate_rps=given.rate_rps,
-        warmup_s=given.warmup_s,
-        duration_s=given.duration_s,
-        timeout_s=scenario.timeout_s,
-        clients=given.client_processes,
-        live=True,
-    )
+def _first(options: Options, namespace: str) -> Job:
+    """The work of the first arm, whose pods have no address yet."""
+    arm = planned(options)[0]
+    way = Way("...", arm.mode, options.policy, namespace)
+    return work(arm, plan.of_scenario(options, scenarios.find(arm.scenario)), way, kubeconfig="", live=True)
 
 
 def _lines() -> Iterator[str]:

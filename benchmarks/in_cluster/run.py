@@ -8,12 +8,11 @@ import sys
 from collections import Counter
 from dataclasses import replace
 
-import msgspec
 from rich.console import Console
 
 from benchmarks import plan, scenarios, strategies
 from benchmarks.arm import Arm
-from benchmarks.client import Finished, Job
+from benchmarks.client import Finished
 from benchmarks.frame import carry_out, planned
 from benchmarks.in_cluster import objects, own, rights
 from benchmarks.in_cluster.clients import clients
@@ -28,7 +27,7 @@ from benchmarks.lab.kinds import DEPLOYMENT
 from benchmarks.lab.pod_settings import PodSettings
 from benchmarks.live import Counts
 from benchmarks.plan import Options
-from benchmarks.process import ClientError
+from benchmarks.playing import note, played, work
 from benchmarks.progress import Progress
 from benchmarks.record import Record
 from benchmarks.result import Environment, Event, Run, environment
@@ -89,22 +88,14 @@ async def _measure(options: Options, console: Console, record: Record, api: ApiC
         for manifest in objects.everything(name, image, 0, control_plane=control_plane):
             await api.create(objects.kind_of(manifest), name, manifest)
         scene = Scene(api, name, options.cluster.pending_s)
-        for work, called in scene.works():
-            background.start(work, called)
+        for following, called in scene.works():
+            background.start(following, called)
         already = len(planned(options)) - len(arms)
         with Progress(console, options, arms, already, scenarios.find) as progress:
             for arm in arms:
                 progress.begin(arm)
                 given = plan.of_scenario(options, scenarios.find(arm.scenario))
-                try:
-                    run = await _run_arm(arm, given, scene, image, progress)
-                except ClientError as error:
-                    print(error.detail, file=sys.stderr, end="\n" if error.detail else "")
-                    run = not_run(arm, given, str(error))
-                record.keep(run)
-                progress.end(run)
-                if options.json_lines:
-                    print(msgspec.json.encode(run).decode(), flush=True)
+                await note(arm, given, _run_arm(arm, given, scene, image, progress), record, progress)
 
 
 async def _run_arm(arm: Arm, options: Options, scene: Scene, image: str, progress: Progress) -> Run:
@@ -116,37 +107,18 @@ async def _run_arm(arm: Arm, options: Options, scene: Scene, image: str, progres
     arguments = (*scenario.settings.arguments, *strategy.pod_arguments)
     await _provide(scene, image, options.replicas, replace(scenario.settings, arguments=arguments))
     place = Place(tuple(scene.members().values()), scene.namespace)
-    work = Job(
-        strategy=arm.strategy,
-        wire=arm.wire,
-        client=arm.client,
-        way=Way(strategy.address_in_cluster(arm.wire, place) or "", arm.mode, options.policy, scene.namespace),
-        kubeconfig="",
-        rate_rps=options.rate_rps,
-        warmup_s=options.warmup_s,
-        duration_s=options.duration_s,
-        timeout_s=scenario.timeout_s,
-        arrivals=options.arrivals,
-        seed=plan.seed(arm),
-        clients=options.client_processes,
-        live=True,
-    )
+    way = Way(strategy.address_in_cluster(arm.wire, place) or "", arm.mode, options.policy, scene.namespace)
     answers = Counter[str]()
 
     def count(counts: Counts) -> None:
         answers.update(counts.by_backend)
         progress.count(counts)
 
-    async with clients(scene, image, work) as those:
+    async with clients(scene, image, work(arm, options, way, kubeconfig="", live=True)) as those:
         start = (await those.started(options.warmup_s + scenario.timeout_s + _WARM_S)).start
         stage = ClusterStage(scene, scenario.spare_pods, answers, start, options.duration_s)
-        playing = asyncio.create_task(scenario.play(stage))
-        try:
-            finished = await those.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, count)
-            events = await playing
-        finally:
-            playing.cancel()
-            await asyncio.wait({playing})
+        finishing = those.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, count)
+        finished, events = await played(scenario, stage, finishing)
     told = tuple(sorted((*events, *stage.rest()), key=lambda event: event.at_s))
     run = summarize(arm, options, _measured(finished, strategy, stage, told))
     return replace(run, expectations=tuple(scenario.expectations(run)))
