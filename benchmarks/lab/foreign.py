@@ -27,7 +27,7 @@ from .errors import LabError
 from .kinds import LEASE, NAMESPACE, NODE
 from .membership import Course, Told
 from .mirror import Mirror
-from .surroundings import Surroundings
+from .surroundings import LAUNCHER, Surroundings
 
 _RENEWAL_S: Final = 10.0
 _REMOVAL_S: Final = 30.0
@@ -81,7 +81,11 @@ class ForeignControlPlane(ControlPlane):
             yield told
 
     async def _make_namespace(self) -> None:
-        notes = {"host": platform.node(), "pid": str(os.getpid()), "started": datetime.now(UTC).isoformat()}
+        notes = {
+            "host": platform.node(),
+            "process": os.environ.get(LAUNCHER, ""),
+            "started": datetime.now(UTC).isoformat(),
+        }
         made = await self.api.create(NAMESPACE, "", runs.namespace(self.namespace, notes))
         self._behind = datetime.fromisoformat(made["metadata"]["creationTimestamp"]) - datetime.now(UTC)
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from .errors import LabError
 from .passage import Passage
-from .surroundings import WANTED, userspace_wanted
+from .surroundings import LAUNCHER, WANTED, userspace_wanted
 
 _UNSHARE: Final = (
     "unshare",
@@ -98,7 +98,7 @@ def enter(command: Sequence[str], passage: Passage | None = None) -> int:
             try:
                 process = subprocess.Popen(
                     [*(_FIRST_INSIDE if inside else _FIRST_OUTSIDE), *ends, *command],
-                    env=_environment(),
+                    env={**_environment(), LAUNCHER: str(os.getpid())},
                     pass_fds=[int(end) for end in ends if end != "-"],
                     start_new_session=True,
                 )

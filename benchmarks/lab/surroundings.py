@@ -24,6 +24,9 @@ WANTED: Final = "DISCOVERY_LAB_DATAPLANE"
 KUBECONFIG: Final = "DISCOVERY_LAB_KUBECONFIG"
 """Set by the launcher where a passage leads to an API server outside: the kubeconfig by which those inside reach it."""
 
+LAUNCHER: Final = "DISCOVERY_LAB_LAUNCHER"
+"""Set by the launcher: its process number, since that of a process inside means nothing outside."""
+
 LOOPBACK: Final = "127.0.0.1"
 USERSPACE_NOTE: Final = (
     "Without namespaces: the latency of service-dns includes the forwarder that stands in for kube-proxy."

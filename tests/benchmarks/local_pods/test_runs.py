@@ -151,6 +151,11 @@ def having_rights(there: Elsewhere) -> Iterator[None]:
 def test_interrupted_it_leaves_nothing(there: Elsewhere, folder: Path, number: int) -> None:
     with running(there, folder) as process:
         assert [kind.name for kind in (NAMESPACE, NODE, POD, LEASE) if not there.objects(kind)] == []
+        notes = [
+            each["metadata"].get("annotations", {}).get("discovery-compare/process")
+            for each in there.objects(NAMESPACE)
+        ]
+        assert str(process.pid) in notes
 
         process.send_signal(number)
         _, errors = process.communicate()
