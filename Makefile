@@ -30,7 +30,7 @@ micro: $(READY)  ## Measure what a pick and a change of endpoints cost; options:
 simulate: $(READY)  ## Have the policies pick in simulated time, and check what they promise; options: ARGS="--quick"
 	@$(BIN)/python -m benchmarks.simulate $(ARGS)
 
-test: $(READY)  ## Run the test suite, in two halves at once; options: ARGS="-k pool"
+test: $(READY)  ## Run the test suite, in three parts at once; options: ARGS="-k pool"
 	@$(BIN)/python -m tests.side_by_side -m "not soak" $(ARGS)
 
 test-cluster: $(READY)  ## Run the tests of Kubernetes' rules and of the watch on the cluster of KUBECONFIG

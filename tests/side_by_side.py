@@ -1,6 +1,6 @@
-"""`python -m tests.side_by_side`: the suite in two halves at the same time, each in a lab of its own.
+"""`python -m tests.side_by_side`: the suite in three parts at the same time, each in a lab of its own.
 
-Most tests wait: for processes that start, and for time that passes. What is given is passed on to both halves.
+Most tests wait: for processes that start, and for time that passes. What is given is passed on to all parts.
 """
 
 from __future__ import annotations
@@ -9,33 +9,43 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent
+ELSEWHERE = ("benchmarks/in_cluster", "benchmarks/local_pods")
 COMPARISON = ("benchmarks", "lab")
-"""The folders of the second half, which takes about as long as all others."""
+"""The folders of two parts, which take about as long as all others; the first are in one of the others."""
 NONE_COLLECTED = 5
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run both; returns the exit status of the first that failed, or 0."""
-    parts = sorted(path for path in ROOT.iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
-    parts += sorted(ROOT.glob("test_*.py"))
-    first = [str(part) for part in parts if part.name not in COMPARISON]
-    second = [str(part) for part in parts if part.name in COMPARISON]
+    """Run all; returns the exit status of the first that failed, or 0."""
+    others = sorted(path for path in ROOT.iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
+    others += sorted(ROOT.glob("test_*.py"))
+    first = [str(part) for part in others if part.name not in COMPARISON]
+    second = [str(ROOT / part) for part in COMPARISON] + [f"--ignore={ROOT / part}" for part in ELSEWHERE]
+    third = [str(ROOT / part) for part in ELSEWHERE]
     pytest = [sys.executable, "-m", "pytest", *arguments]
-    with tempfile.TemporaryFile() as output:
-        # Two that write the same cache would each forget what the other has found.
-        beside = subprocess.Popen([*pytest, "-p", "no:cacheprovider", *second], stdout=output, stderr=output)
+    with ExitStack() as stack:
+        beside = [_begun([*pytest, "-p", "no:cacheprovider", *part], stack) for part in (second, third)]
         try:
-            statuses = [subprocess.call([*pytest, *first]), beside.wait()]
+            statuses = [subprocess.call([*pytest, *first]), *(process.wait() for process, _ in beside)]
         except KeyboardInterrupt:
             statuses = [130]
         finally:
-            beside.wait()
-            output.seek(0)
-            sys.stdout.buffer.write(output.read())
+            for process, output in beside:
+                process.wait()
+                output.seek(0)
+                sys.stdout.buffer.write(output.read())
     return next((status for status in statuses if status not in {0, NONE_COLLECTED}), 0)
+
+
+def _begun(command: Sequence[str], stack: ExitStack) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """A part, and what it prints. Several that wrote the same cache would each forget what the others have found."""
+    output = stack.enter_context(tempfile.TemporaryFile())
+    return subprocess.Popen(command, stdout=output, stderr=output), output
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ class ScaleUp(Scenario):
     teaches = "New pods help those who hear of them: a watch tells within milliseconds, a connection never does."
     spare_pods = 7
     spoils = False
-    in_cluster_s = 30.0
+    in_cluster_s = 20.0
 
     async def play(self, stage: Stage) -> tuple[Event, ...]:
         await stage.until(AT)
