@@ -119,6 +119,7 @@ async def next_command(lab: Lab) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.soak
 def test_ctrl_c_removes_what_was_made_and_keeps_what_was_measured(lab: Lab, folder: Path) -> None:
     arguments = [
         "--strategies",

@@ -73,8 +73,10 @@ def test_all_are_told_of_the_lab_s_pods_by_the_controllers_of_another_api_server
     assert there.left() == set()
 
 
-def test_pods_are_replaced_without_a_failed_request(there: Elsewhere, folder: Path) -> None:
-    result = measured(there, folder, "--strategies", "kubernetes", *ROLLING)
+def test_with_its_rights_alone_pods_are_replaced_without_a_failed_request(there: Elsewhere, folder: Path) -> None:
+    with having_rights(there):
+        file = there.variant(folder, user={"token": GUEST})
+        result = measured(there, folder / "output", "--strategies", "kubernetes", *ROLLING, file=file)
 
     assert [(run.protocol, run.errors, len(run.by_backend or ())) for run in result.runs] == [
         ("http", 0, 6),
@@ -109,7 +111,8 @@ def test_targets_without_a_namespace_a_server_without_tls_and_a_token_from_a_plu
     assert [run.errors for run in result.runs] == [0, 0]
 
 
-def test_the_rights_that_it_asks_for_are_enough(there: Elsewhere, folder: Path) -> None:
+@pytest.mark.soak
+def test_the_rights_that_it_asks_for_are_enough_for_what_runs_beside_clients(there: Elsewhere, folder: Path) -> None:
     with having_rights(there):
         result = measured(
             there,
