@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.test_compare import ROOT, compare
 from tests.inside import why_outside
-
-ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
@@ -23,17 +19,8 @@ def result(request: pytest.FixtureRequest) -> dict[str, Any]:
         pytest.skip(reason)
     # Not under the temporary folder of this run: the command has one of its own in the same place.
     folder = ROOT / "results" / "soak" / request.param
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.compare",
-        "--quick",
-        "--policy",
-        request.param,
-        "--output",
-        str(folder),
-    ]
-    subprocess.run(command, cwd=ROOT, check=True)
+    done = compare("--quick", "--policy", request.param, "--output", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
     parsed: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return parsed
 
