@@ -388,7 +388,8 @@ async def test_places_that_cancelled_requests_have_lost_are_made_anew(two: tuple
             with pytest.raises(asyncio.CancelledError):
                 await waits
             assert (await client.get("/")).status_code == 200
-        assert all(len(node.connection.stuck) == 3 for node in transport._balancer._pool.nodes)
+        lost = 0 if httpx.__name__ == "httpx2" else 3  # which does not lose any
+        assert [len(node.connection.stuck) for node in transport._balancer._pool.nodes] == [lost]
 
 
 async def test_cancelling_between_tries(two: tuple[Server, ...]) -> None:

@@ -281,7 +281,9 @@ async def test_a_pod_that_freezes_gets_a_probe_for_each_backoff_and_no_more(lab:
             watching = transport._balancer.subscribe(judged)
             await seen.further(RATE_RPS)
             await frozen.freeze(frozen.pods[0])
-            await seen.further(RATE_RPS * 8)
+            while not ejected:
+                await seen.further(RATE_RPS // 10)
+            await seen.further(RATE_RPS * 6)
             watching.close()
     begun = sorted(began for began, _ in seen.errors)
     first_timeout = begun[0] + READ_S
