@@ -103,13 +103,13 @@ def enter(command: Sequence[str], passage: Passage | None = None) -> int:
                     start_new_session=True,
                 )
             finally:
-                # Only the inner ends may stay open, or it would not matter to anyone that a process dies.
-                os.close(reader)
+                # Only the inner end may stay open, or it would not matter to anyone that a process dies.
                 if led_out:
                     led_out.close()
             status = process.wait()
     finally:
         os.close(writer)
+        os.close(reader)
     return status if status >= 0 else 128 - status
 
 
@@ -121,18 +121,22 @@ def require_namespaces() -> None:
 
 @contextlib.contextmanager
 def _forwarding(writer: int) -> Iterator[None]:
-    def forward(number: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the command has ended already
-            os.write(writer, bytes([number]))
+    def nothing(_number: int, _frame: FrameType | None) -> None:
+        """The byte is written already."""
 
+    # As the signal comes, and not when Python gets to its handler: one that comes just before the wait for the process
+    # goes on would not be heard until the next.
+    os.set_blocking(writer, False)
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     # A signal that nohup, say, has had ignored stays so, in the command too.
     wanted = [number for number in _FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, forward) for number in wanted}
+    previous = {number: signal.signal(number, nothing) for number in wanted}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
 
 
 def _environment() -> dict[str, str]:
