@@ -22,14 +22,13 @@ from benchmarks.lab.client import ApiClient, ApiError
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.passage import Passage
 from benchmarks.lab.surroundings import NAMESPACES
-from discovery.resolvers._proxy import proxy_for
+from discovery.resolvers._credentials import Access, load
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 _TIMEOUT_S = 30.0
 _CONNECT_S = 10.0
-_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class Door(NamedTuple):
@@ -51,24 +50,14 @@ def door(file: Path | None, context: str | None) -> Door:
     It blocks: it reads files and may run a credential plug-in. Raises LabError, in one line.
     """
     configuration, chosen = _loaded(file, context)
-    namespace = chosen["context"].get("namespace") or "default"
-    return Door(str(configuration.host), chosen["name"], namespace, _client(configuration))
+    access = Access(configuration, chosen["context"].get("namespace") or "default")
+    return Door(access.url, chosen["name"], access.namespace, _client(access))
 
 
 def from_within() -> tuple[str, ApiClient]:
-    """The namespace of this pod, and a client as its service account; without one, as `door` says.
-
-    Raises LabError, in one line.
-    """
-    from kubernetes import client, config  # noqa: PLC0415 - as below
-
-    configuration = client.Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        found = door(None, None)
-        return found.namespace, found.client
-    return _OWN_NAMESPACE.read_text().strip(), _client(configuration)
+    """The namespace of this pod, and a client as its service account; without one, as `KUBECONFIG` says."""
+    access = load()
+    return access.namespace, _client(access)
 
 
 @contextmanager
@@ -103,7 +92,7 @@ def passage(file: Path | None, context: str | None, namespace: str) -> Passage:
     url, name = httpx.URL(str(configuration.host)), chosen["name"]
     if url.scheme not in {"http", "https"} or not url.host:
         raise LabError(f"context {name} has the server {url}: it must be like https://HOST:PORT")
-    if proxy := proxy_for(str(url), configuration.proxy, configuration.no_proxy):
+    if proxy := Access(configuration, namespace).proxy:
         shown = httpx.URL(proxy).copy_with(username=None, password=None)
         raise LabError(
             f"{url} of context {name} is behind the proxy {shown}, and this has to connect to it directly: "
@@ -182,25 +171,36 @@ def _loaded(file: Path | None, context: str | None) -> tuple[Configuration, dict
 @contextmanager
 def _logged() -> Iterator[list[str]]:
     """What the loader has to say of a credential plug-in that failed: it raises nothing."""
-    lines: list[str] = []
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    handler = _Lines(logging.ERROR)
     logging.getLogger().addHandler(handler)
     try:
-        yield lines
+        yield handler.lines
     finally:
         logging.getLogger().removeHandler(handler)
 
 
-def _client(configuration: Configuration) -> ApiClient:
+class _Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def _client(access: Access) -> ApiClient:
+    server_name = access.configuration.tls_server_name
     http = httpx.AsyncClient(
-        base_url=str(configuration.host),
-        auth=_Bearer(configuration),
-        verify=_tls(configuration),
-        proxy=configuration.proxy or None,
+        base_url=access.url,
+        auth=_Bearer(access),
+        verify=access.tls(),
+        proxy=access.proxy,
+        trust_env=False,  # the proxy of the environment is known by now
         limits=httpx.Limits(max_connections=None),  # each watch holds a connection
         timeout=_TIMEOUT_S,
-        event_hooks={"request": [_as(configuration.tls_server_name)]} if configuration.tls_server_name else {},
+        event_hooks={"request": [_as(server_name)]} if server_name else {},
     )
     return ApiClient.over(http)
 
@@ -208,24 +208,12 @@ def _client(configuration: Configuration) -> ApiClient:
 class _Bearer(httpx.Auth):
     """Whoever the loader says we are; it renews tokens that expire."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        bearer = self._configuration.auth_settings().get("BearerToken")
-        if bearer and bearer["value"]:
-            request.headers[bearer["key"]] = bearer["value"]
+        request.headers.update(self._access.headers())
         yield request
-
-
-def _tls(configuration: Configuration) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
 
 
 def _as(server_name: str) -> Callable[[httpx.Request], Awaitable[None]]:

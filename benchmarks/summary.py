@@ -136,10 +136,6 @@ def _reaction(measured: Measured) -> Reaction | None:
     )
 
 
-def _errors_since(requests: Iterable[Request], at_s: float) -> int:
-    return sum(request.error is not None and request.done_s >= at_s for request in requests)
-
-
 def _settled_s(events: Sequence[Event], reaction: Reaction | None) -> float:
     """The second from which on the balance is judged: after the last change, and after a fair share that came later."""
     changes = [event.at_s for event in events if event.pods]

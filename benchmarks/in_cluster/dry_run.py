@@ -9,6 +9,7 @@ from benchmarks.client import Job
 from benchmarks.frame import planned
 from benchmarks.in_cluster import objects, own
 from benchmarks.in_cluster.rights import RIGHTS
+from benchmarks.lab.runs import new_name
 from benchmarks.plan import Options
 from benchmarks.playing import work
 from benchmarks.strategies import Way
@@ -26,7 +27,7 @@ _RIGHTS = """\
 def text(options: Options) -> str:
     """YAML, as `kubectl apply -f -` takes it."""
     assert options.cluster is not None
-    name, image = own.new_name(), options.cluster.image
+    name, image = new_name(), options.cluster.image
     control_plane = "grpc-xds" in options.strategies
     manifests = [
         objects.namespace(name, own.owner()),

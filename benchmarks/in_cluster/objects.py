@@ -14,6 +14,7 @@ from benchmarks import client
 from benchmarks.in_cluster.client import JOB, WORD
 from benchmarks.lab.kinds import CONFIG_MAP, KINDS, NAMESPACE, Kind
 from benchmarks.lab.pod_settings import PodSettings
+from benchmarks.lab.runs import COMPONENT, MANAGED_BY, PREFIX
 
 Manifest = dict[str, Any]
 
@@ -22,9 +23,7 @@ BASE: Final = Path(__file__).parents[2] / "k8s" / "base"
 SERVICE: Final = "echo"
 CLIENTS: Final = "load"
 
-MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-OURS: Final = "discovery-compare"
-PART: Final = {"app.kubernetes.io/component": "in-cluster"}
+OURS: Final = {MANAGED_BY: PREFIX, COMPONENT: "in-cluster"}
 """Of the namespace: other commands, which keep their pods at home, have namespaces that are not ours to judge."""
 
 _IMAGE_IN_BASE: Final = "discovery-demo"
@@ -55,7 +54,7 @@ def namespace(name: str, annotations: Mapping[str, str]) -> Manifest:
     (made,) = _read("namespace.yaml")
     made["metadata"] = {
         "name": name,
-        "labels": {**made["metadata"]["labels"], MANAGED_BY: OURS, **PART},
+        "labels": {**made["metadata"]["labels"], **OURS},
         "annotations": dict(annotations),
     }
     return made
@@ -144,7 +143,7 @@ def _place(manifest: Manifest, namespace: str, image: str) -> None:
     """Put it into the namespace, and have its containers run the image."""
     if kind_of(manifest) != NAMESPACE:
         manifest["metadata"]["namespace"] = namespace
-    manifest["metadata"].setdefault("labels", {})[MANAGED_BY] = OURS
+    manifest["metadata"].setdefault("labels", {})[MANAGED_BY] = PREFIX
     for container in _containers(manifest):
         if container["image"] == _IMAGE_IN_BASE:
             container["image"] = image

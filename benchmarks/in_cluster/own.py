@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,12 +16,13 @@ import httpx
 from rich.console import Console
 
 from benchmarks.in_cluster import objects
-from benchmarks.in_cluster.objects import MANAGED_BY, OURS, PART
+from benchmarks.in_cluster.objects import OURS
 from benchmarks.lab.client import ApiClient, ApiError
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.kinds import LEASE, NAMESPACE, Object
+from benchmarks.lab.runs import PREFIX, renewal
 
-HOST, PROCESS = "discovery-compare/host", "discovery-compare/process"
+HOST, PROCESS = f"{PREFIX}/host", f"{PREFIX}/process"
 """Annotations of the namespace: who runs it. The process is its number, and when it began, since numbers come again."""
 
 RENEW_S = 10.0
@@ -32,11 +32,6 @@ DEAD_S = 120.0
 _LEASE = "command"
 _GONE_S = 180.0
 _ASK_S = 0.5
-
-
-def new_name() -> str:
-    """A name that no other command has."""
-    return f"{OURS}-{secrets.token_hex(4)}"
 
 
 def owner() -> dict[str, str]:
@@ -62,7 +57,7 @@ async def own_namespace(api: ApiClient, name: str, console: Console) -> AsyncIte
 
 async def remove_leftovers(api: ApiClient, console: Console) -> None:
     """Remove the namespaces of commands that were killed; those of commands that live elsewhere stay."""
-    selector = ",".join(f"{label}={value}" for label, value in {MANAGED_BY: OURS, **PART}.items())
+    selector = ",".join(f"{label}={value}" for label, value in OURS.items())
     listed = await api.list(NAMESPACE, selector=selector)
     for namespace in listed.items:
         name = namespace["metadata"]["name"]
@@ -95,7 +90,7 @@ async def _renew(api: ApiClient, name: str) -> NoReturn:
         await asyncio.sleep(RENEW_S)
         # Several in a row may fail before anyone takes us for dead.
         with contextlib.suppress(ApiError, httpx.TransportError):
-            await api.patch(LEASE, name, _LEASE, {"spec": {"renewTime": _now()}})
+            await api.patch(LEASE, name, _LEASE, {"spec": renewal(datetime.now(UTC))})
 
 
 async def _remove(api: ApiClient, name: str, console: Console, *, wait: bool = True) -> None:
@@ -122,13 +117,8 @@ def _by_hand(name: str, why: str) -> str:
 
 
 def _lease(name: str) -> objects.Manifest:
-    spec = {"holderIdentity": name, "leaseDurationSeconds": round(DEAD_S), "renewTime": _now()}
+    spec = {"holderIdentity": name, "leaseDurationSeconds": round(DEAD_S)} | renewal(datetime.now(UTC))
     return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": {"name": _LEASE}, "spec": spec}
-
-
-def _now() -> str:
-    """A MicroTime, as Leases have it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _annotations(obj: Object) -> dict[str, str]:

@@ -25,6 +25,7 @@ from benchmarks.lab.client import ApiClient
 from benchmarks.lab.errors import LabError
 from benchmarks.lab.kinds import DEPLOYMENT
 from benchmarks.lab.pod_settings import PodSettings
+from benchmarks.lab.runs import new_name
 from benchmarks.live import Counts
 from benchmarks.plan import Options
 from benchmarks.playing import note, played, work
@@ -79,8 +80,9 @@ def _environment(version: str) -> Environment:
 
 async def _measure(options: Options, console: Console, record: Record, api: ApiClient) -> None:
     assert options.cluster is not None
-    arms = [arm for arm in planned(options) if record.lacks(arm)]
-    name, image = own.new_name(), options.cluster.image
+    every = planned(options)
+    arms = [arm for arm in every if record.lacks(arm)]
+    name, image = new_name(), options.cluster.image
     await rights.check(api, name)
     await own.remove_leftovers(api, console)
     async with own.own_namespace(api, name, console), Background() as background:
@@ -90,8 +92,7 @@ async def _measure(options: Options, console: Console, record: Record, api: ApiC
         scene = Scene(api, name, options.cluster.pending_s)
         for following, called in scene.works():
             background.start(following, called)
-        already = len(planned(options)) - len(arms)
-        with Progress(console, options, arms, already, scenarios.find) as progress:
+        with Progress(console, options, arms, len(every) - len(arms), scenarios.find) as progress:
             for arm in arms:
                 progress.begin(arm)
                 given = plan.of_scenario(options, scenarios.find(arm.scenario))

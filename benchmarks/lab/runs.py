@@ -22,10 +22,10 @@ PREFIX: Final = "discovery-compare"
 LEASES: Final = "kube-node-lease"
 ZONES: Final = ("zone-a", "zone-b", "zone-c")
 DEAD_S: Final = 60.0
-_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-_COMPONENT: Final = "app.kubernetes.io/component"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+COMPONENT: Final = "app.kubernetes.io/component"
 _RUN: Final = "app.kubernetes.io/instance"
-_OURS: Final = {_MANAGED_BY: PREFIX, _COMPONENT: "local-pods"}
+_OURS: Final = {MANAGED_BY: PREFIX, COMPONENT: "local-pods"}
 
 
 def new_name() -> str:

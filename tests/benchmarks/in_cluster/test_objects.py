@@ -13,6 +13,7 @@ from benchmarks.in_cluster import objects
 from benchmarks.in_cluster.dry_run import text
 from benchmarks.in_cluster.rights import RIGHTS
 from benchmarks.lab.pod_settings import PodSettings
+from benchmarks.lab.runs import MANAGED_BY, PREFIX
 from benchmarks.options import options
 from benchmarks.strategies import Way
 from tests.k8s.pod_security import violations
@@ -46,7 +47,7 @@ def test_all_is_in_one_namespace_that_no_other_command_has(printed: str, applied
     assert {each["metadata"]["namespace"] for each in inside} == {namespace["metadata"]["name"]}
     again = text(options(["--cluster", "--dry-run"]))
     assert namespace["metadata"]["name"] not in again
-    assert all(each["metadata"]["labels"][objects.MANAGED_BY] == objects.OURS for each in applied)
+    assert all(each["metadata"]["labels"][MANAGED_BY] == PREFIX for each in applied)
 
 
 def test_pods_are_restricted_and_run_the_image_that_is_named(applied: list[dict[str, Any]]) -> None:
