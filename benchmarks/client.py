@@ -8,6 +8,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +17,7 @@ from benchmarks.arm import Client, Wire
 from benchmarks.arrivals import Arrivals, due_times, share
 from benchmarks.calls import asyncio_calls, calls
 from benchmarks.live import Counts, reporting
-from benchmarks.load import Load, Request, Schedule, late_with_room, run_asyncio, run_sync
+from benchmarks.load import Load, Request, Schedule, late_with_room, merged, run_asyncio, run_sync
 from benchmarks.strategies import Way
 
 
@@ -65,6 +66,16 @@ class Finished:
     cpu_s: float
     busy: float
     late: int
+
+    @classmethod
+    def of_all(cls, several: Sequence[Finished]) -> Finished:
+        """What clients that shared a load have done, as if they were one."""
+        return cls(
+            load=merged(each.load for each in several),
+            cpu_s=sum(each.cpu_s for each in several),
+            busy=max(each.busy for each in several),
+            late=sum(each.late for each in several),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from benchmarks import client
 from benchmarks.client import Failed, Finished, Job, Message, Ready
 from benchmarks.lab.background import together
 from benchmarks.live import Counts
-from benchmarks.load import merged
 
 # Between the word that measuring starts and the first request, so that every client has it in time.
 _LEAD_S = 0.02
@@ -136,12 +135,7 @@ class Clients:
     async def finished(self, timeout_s: float, watch: Callable[[Counts], None] = lambda _: None) -> Finished:
         """Wait for what all of them have done, while `watch` is told of the answers; raises ClientError."""
         all_of_them = await together(each.finished(timeout_s, watch) for each in self._clients)
-        return Finished(
-            load=merged(each.load for each in all_of_them),
-            cpu_s=sum(each.cpu_s for each in all_of_them),
-            busy=max(each.busy for each in all_of_them),
-            late=sum(each.late for each in all_of_them),
-        )
+        return Finished.of_all(all_of_them)
 
 
 async def _readable(connection: Connection) -> None:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from statistics import fmean
 
 import httpx
 
@@ -21,7 +21,6 @@ from benchmarks.lab.background import together
 from benchmarks.lab.client import ApiError
 from benchmarks.lab.kinds import CONFIG_MAP, JOB, POD, Kind, Object, labels_of
 from benchmarks.live import Counts
-from benchmarks.load import merged
 from benchmarks.process import ClientError
 
 START_S = 180.0
@@ -32,19 +31,6 @@ _TRIES = 50
 _LAST_WORDS = 5
 _JOB_NAME = "batch.kubernetes.io/job-name"
 _PATIENCE_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """The first measured request is due at this reading of time.monotonic(), give or take `within_s`.
-
-    Neither this clock nor a pod's is taken to be right: a client begins so long after it hears the word, which is
-    between when it was given and when the client's answer was here (Cristian 1989, "Probabilistic clock
-    synchronization").
-    """
-
-    start: float
-    within_s: float
 
 
 @asynccontextmanager
@@ -76,15 +62,19 @@ class Clients:
         self._scene = scene
         self._members = members
 
-    async def started(self, timeout_s: float) -> Begin:
-        """Wait until every warm-up is over, and give the word to begin; raises ClientError."""
+    async def started(self, timeout_s: float) -> float:
+        """Wait until every warm-up is over, and give the word to begin; raises ClientError.
+
+        Returns the reading of time.monotonic() at which the first measured request is due. Neither this clock nor a
+        pod's is taken to be right: a client begins so long after it hears the word, which is between when it was given
+        and when the client's answer was here (Cristian 1989, "Probabilistic clock synchronization").
+        """
         await together(each.until(lambda client: client.warm, timeout_s) for each in self._members)
         given = time.monotonic()
         await self._scene.api.create(CONFIG_MAP, self._scene.namespace, objects.word(self._scene.namespace))
         await together(each.until(lambda client: client.begun is not None, _PATIENCE_S) for each in self._members)
-        heard = [(given + at) / 2 + lead_s for each in self._members if each.begun for at, lead_s in [each.begun]]
-        within_s = max((at - given) / 2 for each in self._members if each.begun for at, _ in [each.begun])
-        return Begin(sum(heard) / len(heard), within_s)
+        begun = [each.begun for each in self._members if each.begun]
+        return fmean((given + at) / 2 + lead_s for at, lead_s in begun)
 
     async def finished(self, timeout_s: float, watch: Callable[[Counts], None]) -> Finished:
         """Wait for what all of them have done, while `watch` is told of the answers; raises ClientError."""
@@ -92,12 +82,7 @@ class Clients:
             each.watch = watch
         await together(each.until(lambda client: client.over is not None, timeout_s) for each in self._members)
         done = [each.finished() for each in self._members]
-        return Finished(
-            load=merged(each.load for each in done),
-            cpu_s=sum(each.cpu_s for each in done),
-            busy=max(each.busy for each in done),
-            late=sum(each.late for each in done),
-        )
+        return Finished.of_all(done)
 
 
 class _Client:

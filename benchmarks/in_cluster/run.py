@@ -116,7 +116,7 @@ async def _run_arm(arm: Arm, options: Options, scene: Scene, image: str, progres
         progress.count(counts)
 
     async with clients(scene, image, work(arm, options, way, kubeconfig="", live=True)) as those:
-        start = (await those.started(options.warmup_s + scenario.timeout_s + _WARM_S)).start
+        start = await those.started(options.warmup_s + scenario.timeout_s + _WARM_S)
         stage = ClusterStage(scene, scenario.spare_pods, answers, start, options.duration_s)
         finishing = those.finished(options.duration_s + 2 * scenarios.TIMEOUT_S, count)
         finished, events = await played(scenario, stage, finishing)
